@@ -1,0 +1,26 @@
+# cython: language_level=3, binding=True, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""The path of a span through the processor, on the span's own thread.
+
+    span starts ── track     remember the exception that is already being handled
+    span ends   ── classify  what failed, if anything: ErrorFacts
+                   decide    the first matching rule wins: Decision
+                   enrich    extra attributes, for kept spans only
+                   encode    OTLP protobuf bytes of span + extra attributes, written once
+                   buffer    one byte budget; refuses or evicts the least valuable with a counted reason
+
+One extension made of fragments, in the order of the flow, so that they call each other at C speed. Everything here
+runs under the GIL and may be entered again by a signal handler, a finaliser or the garbage collector: a stage works
+on memory of its own call and commits without running Python code.
+"""
+
+include "layout.pyx"
+include "facts.pyx"
+include "track.pyx"
+include "classify.pyx"
+include "tracestate.pyx"
+include "limits.pyx"
+include "decide.pyx"
+include "enrich.pyx"
+include "encode.pyx"
+include "buffer.pyx"
+include "path.pyx"

@@ -1,0 +1,54 @@
+"""What is known about an error: made by classify, read by decide, enrich and the user's callbacks."""
+
+cimport cython
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from otel_errsample.taxonomy import FAULTS, KINDS, RECOVERIES, SEVERITIES
+
+SOURCES = ("live", "event", "event_partial", "status", "code")
+
+
+@cython.final
+@cython.freelist(16)
+cdef class ErrorFacts:
+    """What failed, as far as the span and the live exception tell.
+
+    `error` is False for a downgraded failure (a cancellation, Http404, SystemExit(0)): the other facts stay and rules
+    by class still run. Strings are None where nothing is known. The exception object itself is never kept.
+    """
+    cdef readonly bint error
+    cdef int kind_code, fault_code, severity_code, recovery_code, source_code
+    cdef readonly object exception      # full class name: "builtins" left out, as the SDK writes exception.type
+    cdef readonly object cause          # full class name of the root cause, None where it is the exception itself
+    cdef readonly object code           # "http:503", "grpc:UNAVAILABLE", "sqlstate:40001", "errno:ECONNREFUSED"
+    cdef readonly object message
+    cdef readonly object fingerprint    # "1-" + 16 hex digits
+    cdef readonly object culprit        # "module:function"
+    cdef uint64_t fingerprint_hash      # the 64 bits of fingerprint; 0: none
+    # The classes, for `exception is` and `cause is`; None where only a name is known. Never the instance.
+    cdef object exception_class
+    cdef object cause_class
+    cdef object leaf_classes            # tuple of the classes of an ExceptionGroup's leaves, or None
+
+    @property
+    def kind(self):
+        return KINDS[self.kind_code]
+
+    @property
+    def fault(self):
+        return FAULTS[self.fault_code]
+
+    @property
+    def severity(self):
+        return SEVERITIES[self.severity_code]
+
+    @property
+    def recovery(self):
+        return RECOVERIES[self.recovery_code]
+
+    @property
+    def source(self):
+        return SOURCES[self.source_code]
+
+    def __repr__(self):
+        return f"ErrorFacts({self.exception or self.code or 'error'}, kind={self.kind}, fault={self.fault}, code={self.code})"

@@ -1,0 +1,1 @@
+"""Keep the spans that explain failures."""
