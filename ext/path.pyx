@@ -1,1 +1,263 @@
-"""To come."""
+"""The two hooks of the span processor: every ended span gets exactly one ending here or a place in the buffer."""
+
+cimport cython
+from cpython.exc cimport PyErr_SetInterrupt
+from cpython.long cimport PyLong_AsLong
+
+cdef enum:
+    SAMPLED = 1             # W3C trace-flags bit
+    SEEN_SLOTS = 4096       # fingerprints remembered to tell first errors from repeated ones
+    FIRST_ERRORS = 3        # how many errors of a fingerprint ride in LANE_FIRST per SEEN_FOR_NS
+    LEAST_SPAN = 4096       # bytes that hold ids, name, status and the most telling attributes
+
+cdef uint64_t SEEN_FOR_NS = 60_000_000_000
+
+cdef str SCOPE = "span"
+
+ACTIONS = ("head", "keep", "drop", "sampled_out", "suppressed")
+
+cdef struct Seen:
+    uint64_t fingerprint
+    uint64_t since
+    uint32_t count
+
+
+@cython.final
+cdef class Verdict:
+    """What was decided about one failed span, as `on_verdict` receives it.
+
+    `action` is one of "keep", "drop", "head", "sampled_out", "suppressed"; `kept` whether the span went to the buffer
+    (an `encode` or `buffer` failure makes it False); `threshold` the 56-bit threshold written on the span, None where
+    none was; `suppressed` how many errors of this rule and key this span stands for besides itself.
+    """
+    cdef readonly str action
+    cdef readonly object rule
+    cdef readonly bint kept
+    cdef readonly object threshold
+    cdef readonly uint64_t suppressed
+    cdef readonly ErrorFacts facts
+    cdef readonly object trace_id, span_id
+
+    def __repr__(self):
+        return f"Verdict({self.action}, rule={self.rule!r}, kept={self.kept}, {self.facts!r})"
+
+
+cdef class Path:
+    """track, classify, decide, enrich, encode and buffer behind on_start and on_end."""
+
+    cdef readonly Ledger ledger
+    cdef readonly Buffer buffer
+    cdef readonly Limits limits
+    cdef readonly RuleTable table
+    cdef Tracker tracker
+    cdef Classifier classifier
+    cdef Groups groups
+    cdef Seen[SEEN_SLOTS] seen
+    cdef size_t most_span_bytes         # resource and scope included
+    cdef bint leaves_head_sampled       # stands beside another processor: what the head sampler kept is not ours
+    cdef object user_enrich, on_verdict
+    cdef object rebuild                 # for a user's exporter: (span, trace_state, extra) -> ReadableSpan
+    cdef object start_worker
+    cdef bint worker_alive
+    cdef object last_sampler
+    cdef bint all_arrive                # an ErrorAwareSampler feeds us: unsampled spans arrive too
+
+    def __cinit__(self, *args, **kwargs):
+        self.tracker = Tracker()
+        self.groups = Groups()
+
+    def prepare(self, Ledger ledger, Limits limits, Buffer buffer, RuleTable table, Classifier classifier, *,
+                size_t most_span_bytes, bint leaves_head_sampled, user_enrich, on_verdict, rebuild, start_worker):
+        """Put the stages together; once, before the first span."""
+        self.ledger = ledger
+        self.limits = limits
+        self.buffer = buffer
+        self.table = table
+        self.classifier = classifier
+        self.most_span_bytes = most_span_bytes
+        self.leaves_head_sampled = leaves_head_sampled
+        self.user_enrich = user_enrich
+        self.on_verdict = on_verdict
+        self.rebuild = rebuild
+        self.start_worker = start_worker
+
+    def set_worker_alive(self, bint alive):
+        """Whether the worker's thread runs; while it does not, every kept span asks for it."""
+        self.worker_alive = alive
+
+    def on_start(self, span, parent_context=None):
+        """Remember the exception that is being handled while the span starts. Never raises."""
+        try:
+            self.start(span)
+        except BaseException as error:
+            self.swallow("on_start", error)
+
+    cdef int start(self, object span) except -1:
+        cdef object sampler
+        self.tracker.remember(span)
+        # SDK spans carry the sampler that let them through; ReadableSpans at the end do not.
+        sampler = getattr(span, "_sampler", None)
+        if sampler is not self.last_sampler:
+            self.last_sampler = sampler
+            self.all_arrive = getattr(sampler, "records_everything", False) is True
+        return 0
+
+    def on_end(self, span):
+        """Classify, decide and, if kept, enrich, encode and buffer one span. Never raises, blocks or logs."""
+        cdef int ending = INTERNAL_ERROR
+        self.ledger.ended += 1
+        try:
+            ending = self.end(span)
+        except BaseException as error:
+            self.swallow("on_end", error)
+        if ending != PENDING:
+            self.ledger.ending[ending] += 1
+
+    cdef int end(self, object span) except -2:
+        """The span's ending, or PENDING when the buffer has it."""
+        cdef object context, attributes
+        cdef ErrorFacts facts
+        cdef Decision decision
+        cdef bint sampled
+        cdef int ending
+        if self.buffer.closed:
+            return AFTER_SHUTDOWN
+        context = span_context(span)
+        attributes = span_attributes(span)
+        sampled = PyLong_AsLong(context[3]) & SAMPLED
+        facts = self.classifier.classify(span, context, attributes, span_events(span), span_status(span),
+                                         self.tracker.take(context))
+        if facts is not None and facts.error:
+            self.ledger.errors += 1
+        if sampled and self.leaves_head_sampled:
+            return LEFT_TO_HEAD
+        decide(self.table, span, context, attributes, facts, sampled, &decision)
+        if decision.action == KEEP or decision.action == HEAD and sampled:
+            ending = self.keep(span, context, attributes, facts, sampled, &decision)
+        else:
+            ending = dropped(decision.action)
+        if facts is not None and self.on_verdict is not None:
+            self.tell(context, facts, &decision, ending == PENDING)
+        return ending
+
+    cdef int keep(self, object span, object context, object attributes, ErrorFacts facts, bint sampled,
+                  Decision* decision) except -2:
+        """enrich, encode and buffer; a failure gives the carried count back before it goes up."""
+        cdef int ending = INTERNAL_ERROR
+        try:
+            ending = self.store(span, context, attributes, facts, sampled, decision)
+        finally:
+            if ending != PENDING and decision.carried:
+                self.limits.give_back(decision.limiter, decision.slot, decision.carried)
+        if ending == PENDING and not self.worker_alive:
+            self.wake_worker()
+        return ending
+
+    cdef int store(self, object span, object context, object attributes, ErrorFacts facts, bint sampled,
+                   Decision* decision) except -2:
+        cdef int lane = LANE_HEAD
+        cdef Group group
+        cdef Writer writer
+        cdef object extra, trace_state, copy = None
+        cdef uint32_t repaired = 0
+        cdef int level
+        if facts is not None:
+            lane = self.lane_of(facts)
+        elif self.buffer.refusing:
+            return BUFFER_FULL
+        extra = enrich(facts, attributes, self.rule_name(decision.rule), SCOPE, decision.carried,
+                       not sampled)
+        if self.user_enrich is not None and facts is not None:
+            extra = self.ask_user(span, facts, extra)
+        if self.leaves_head_sampled:
+            # The other processor exports the sampled spans at a rate we do not know.
+            decision.weight = TH_ERASED
+        trace_state = reweigh(context[4], decision.weight, decision.threshold, self.all_arrive)
+        group = self.groups.of(span)
+        group.live += 1         # holds the group while Python code may run; the record's own count follows
+        try:
+            writer_open(&writer, room_for(self.most_span_bytes, group))
+            try:
+                level = encode_span(&writer, span, context, attributes, span_events(span), trace_state, extra,
+                                    &repaired)
+                self.ledger.truncated += level > 0
+                self.ledger.repaired += repaired > 0
+                if self.rebuild is not None:
+                    copy = self.rebuild(span, trace_state, extra)
+                return self.buffer.admit(writer.start, writer.size, copy, lane, group, decision)
+            finally:
+                writer_close(&writer)
+        finally:
+            group.live -= 1
+
+    cdef int lane_of(self, ErrorFacts facts) noexcept:
+        """LANE_FIRST for the first errors of a fingerprint in a minute; colliding fingerprints count as new."""
+        cdef Seen* seen = &self.seen[facts.fingerprint_hash % SEEN_SLOTS]
+        cdef uint64_t now = self.limits.now()
+        if seen.fingerprint != facts.fingerprint_hash or now - seen.since > SEEN_FOR_NS:
+            seen.fingerprint = facts.fingerprint_hash
+            seen.since = now
+            seen.count = 0
+        seen.count += 1
+        return LANE_FIRST if seen.count <= FIRST_ERRORS else LANE_REPEATED
+
+    cdef object rule_name(self, int rule):
+        return self.table.names[rule] if rule >= 0 else None
+
+    cdef object ask_user(self, object span, ErrorFacts facts, object extra):
+        try:
+            return merge_user(extra, self.user_enrich(span, facts))
+        except BaseException as error:
+            self.swallow("enrich", error)
+            return extra
+
+    cdef int tell(self, object context, ErrorFacts facts, Decision* decision, bint kept) except -1:
+        cdef Verdict verdict = Verdict.__new__(Verdict)
+        try:
+            verdict.action = ACTIONS[decision.action]
+            verdict.rule = self.rule_name(decision.rule)
+            verdict.kept = kept
+            verdict.threshold = decision.threshold if decision.weight == TH_SET and kept else None
+            verdict.suppressed = decision.carried
+            verdict.facts = facts
+            verdict.trace_id = context[0]
+            verdict.span_id = context[1]
+            self.on_verdict(verdict)
+        except BaseException as error:
+            self.swallow("on_verdict", error)
+        return 0
+
+    cdef int wake_worker(self) except -1:
+        try:
+            self.start_worker()
+        except BaseException as error:
+            self.swallow("worker", error)
+        return 0
+
+    cdef swallow(self, str where, object error):
+        self.ledger.swallow(where)
+        if isinstance(error, KeyboardInterrupt):
+            # Ctrl-C arrived while Python code ran inside the hook: hand it to the application's next instruction.
+            PyErr_SetInterrupt()
+
+    def restart_in_child(self):
+        """Start at zero after a fork: what the parent buffered and counted is the parent's."""
+        self.buffer.restart_in_child()
+        self.groups.clear()
+        self.ledger.clear()
+        self.worker_alive = False
+
+
+cdef inline size_t room_for(size_t most, Group group) noexcept:
+    """Bytes for one encoded span; a resource that leaves almost none must not cost the span its identity."""
+    return max(most, group.overhead + LEAST_SPAN) - group.overhead
+
+
+cdef inline int dropped(int action) noexcept:
+    if action == HEAD:
+        return NOT_SAMPLED
+    if action == DROP:
+        return DROPPED_BY_RULE
+    if action == SUPPRESSED:
+        return SUPPRESSED_ENDING
+    return SAMPLED_OUT_ENDING

@@ -1,0 +1,74 @@
+"""The resource and scope of buffered spans, encoded once and shared by all their records."""
+
+cdef enum:
+    # Distinct (resource, scope) pairs remembered before those without a waiting span are forgotten. An application
+    # has tens of scopes; one that makes a tracer per request must not grow us.
+    MOST_GROUPS = 512
+
+
+cdef class Groups:
+    """(resource, scope) -> Group, by identity first, by encoded content second."""
+
+    cdef dict table                 # (id, id) -> (resource, scope, Group); the references keep the ids ours
+    cdef object last_resource, last_scope
+    cdef Group last
+
+    def __cinit__(self):
+        self.table = {}
+
+    cdef Group of(self, object span):
+        """The group of a span; encodes resource and scope when they are met for the first time."""
+        cdef object resource = span_resource(span)
+        cdef object scope = span_scope(span)
+        cdef Group group
+        if resource is self.last_resource and scope is self.last_scope and self.last is not None:
+            return self.last
+        key = (id(resource), id(scope))
+        known = self.table.get(key)
+        if known is not None:
+            group = <Group> (<tuple> known)[2]
+        else:
+            if len(self.table) >= MOST_GROUPS:
+                self.forget_idle()
+            group = self.equal(encoded_group(resource, scope))
+            self.table[key] = (resource, scope, group)
+        self.last_resource, self.last_scope, self.last = resource, scope, group
+        return group
+
+    cdef Group equal(self, Group fresh):
+        """The group already known under other objects of the same content, else `fresh`."""
+        cdef Group other
+        for known in list(self.table.values()):
+            other = <Group> (<tuple> known)[2]
+            if other.resource_head == fresh.resource_head and other.resource_tail == fresh.resource_tail:
+                if other.scope_head == fresh.scope_head and other.scope_tail == fresh.scope_tail:
+                    return other
+                # One object, so that the request builder nests scopes of a resource by identity.
+                fresh.resource_head = other.resource_head
+        return fresh
+
+    cdef forget_idle(self):
+        for key, known in list(self.table.items()):
+            if (<Group> (<tuple> known)[2]).live == 0:
+                del self.table[key]
+
+    cdef void clear(self):
+        self.table = {}
+        self.last_resource = self.last_scope = self.last = None
+
+
+def group_of(resource, scope):
+    """A group outside any table. For tests and tools."""
+    return encoded_group(resource, scope)
+
+
+cdef Group encoded_group(object resource, object scope):
+    cdef Group group = Group.__new__(Group)
+    group.resource_head = resource_field(resource)
+    group.resource_tail = schema_url_field(resource)
+    group.scope_head = scope_field(scope)
+    group.scope_tail = schema_url_field(scope)
+    # Two tags and two lengths of at most five bytes each.
+    group.overhead = (len(group.resource_head) + len(group.resource_tail) + len(group.scope_head)
+                      + len(group.scope_tail) + 12)
+    return group

@@ -1,0 +1,65 @@
+"""Counters of what became of every ended span, in C so that counting cannot fail.
+
+A counter changes under the GIL in one C statement, with no Python code in between, so a hook that is entered again
+by a signal handler or a finaliser counts right.
+"""
+
+from libc.stdint cimport uint64_t
+
+from otel_errsample.ledger import ENDINGS
+
+cdef enum:
+    MOST_ENDINGS = 32
+
+cdef int PENDING = -1               # not an ending: the span waits in the buffer
+cdef int DELIVERED = ENDINGS.index("delivered")
+cdef int NOT_SAMPLED = ENDINGS.index("not_sampled")
+cdef int DROPPED_BY_RULE = ENDINGS.index("dropped_by_rule")
+cdef int SAMPLED_OUT_ENDING = ENDINGS.index("sampled_out")
+cdef int SUPPRESSED_ENDING = ENDINGS.index("suppressed")
+cdef int LEFT_TO_HEAD = ENDINGS.index("left_to_head")
+cdef int EVICTED = ENDINGS.index("evicted")
+cdef int BUFFER_FULL = ENDINGS.index("buffer_full")
+cdef int REJECTED = ENDINGS.index("rejected")
+cdef int EXPORT_FAILED = ENDINGS.index("export_failed")
+cdef int UNDELIVERED = ENDINGS.index("undelivered")
+cdef int DELIVERY_UNKNOWN = ENDINGS.index("delivery_unknown")
+cdef int AFTER_SHUTDOWN = ENDINGS.index("after_shutdown")
+cdef int INTERNAL_ERROR = ENDINGS.index("internal_error")
+
+assert len(ENDINGS) <= MOST_ENDINGS
+
+
+cdef class Ledger:
+    """What became of the ended spans: `ended` is the sum of `endings` plus what the buffer still holds."""
+
+    cdef uint64_t[MOST_ENDINGS] ending
+    cdef readonly uint64_t ended, errors        # 100 % of what ended, before any decision
+    cdef readonly uint64_t truncated, repaired  # spans cut to fit a request; values that were no valid OTLP
+    cdef public uint64_t requests, retries, sent_bytes
+    cdef readonly dict internal_errors          # where -> how many exceptions were swallowed there
+
+    def __cinit__(self):
+        self.internal_errors = {}
+
+    @property
+    def endings(self):
+        """Ending -> number of spans, every ending of the closed list."""
+        cdef int index
+        counted = {}
+        for index in range(len(ENDINGS)):
+            counted[ENDINGS[index]] = self.ending[index]
+        return counted
+
+    def swallow(self, str where):
+        """Count an exception that was kept from the application."""
+        self.internal_errors[where] = self.internal_errors.get(where, 0) + 1
+
+    cdef void clear(self):
+        """Start again at zero: a forked child accounts for its own spans only."""
+        cdef int index
+        for index in range(MOST_ENDINGS):
+            self.ending[index] = 0
+        self.ended = self.errors = self.truncated = self.repaired = 0
+        self.requests = self.retries = self.sent_bytes = 0
+        self.internal_errors.clear()

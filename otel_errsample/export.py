@@ -1,0 +1,311 @@
+"""The export stage: one worker thread drains the buffer, sends, and settles what was sent."""
+
+from __future__ import annotations
+
+import _thread
+import random
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach, set_value
+
+from otel_errsample._hot import take
+from otel_errsample.schedule import BackOff, Schedule
+from otel_errsample.transport import Answer, Outcome
+
+if TYPE_CHECKING:
+    from otel_errsample._hot import Batch, Buffer, Ledger
+    from otel_errsample.sink import Sink
+
+# Requests one refused batch may cost: finding one bad span among 512 takes 18, three take about 50.
+MOST_BISECTIONS = 128
+# What a caller of flush or shutdown sleeps between two looks. Polling and not an event: under gevent the caller is a
+# greenlet and the worker an OS thread, and no primitive of `threading` is promised to work across that border.
+GLANCE = 0.001
+# Seconds between two attempts to start the thread.
+START_AGAIN = 1.0
+# How long a fork or a shutdown waits for an aborted request to come back.
+ABORT_PATIENCE = 0.1
+
+
+class Worker:
+    """Sends what the buffer holds; started by the first span that needs it, never before.
+
+    `flush` and `stop` may be called from any thread and return in time; `pause`, `resume` and `restart_in_child` are
+    the fork hooks. Only one thread at a time is inside `_drain`.
+    """
+
+    def __init__(
+        self,
+        buffer: Buffer,
+        ledger: Ledger,
+        sink: Sink,
+        schedule: Schedule,
+        *,
+        most_spans: int,
+        most_bytes: int,
+        timeout: float,
+        on_alive: Callable[[bool], None],
+        chance: random.Random,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._buffer = buffer
+        self._ledger = ledger
+        self._sink = sink
+        self._schedule = schedule
+        self._back_off = BackOff(chance)
+        self._most_spans = most_spans
+        self._most_bytes = most_bytes
+        self._timeout = timeout
+        self._on_alive = on_alive
+        self._chance = chance
+        self._monotonic = monotonic
+        self._reset()
+
+    def _reset(self) -> None:
+        self._start_lock = threading.Lock()
+        self._drain_lock = threading.Lock()
+        self._thread: int | None = None
+        self._next_start = 0.0
+        self._flush_upto = 0
+        self._stopping = False
+        self._pausing = False
+        self._sending = False
+        self.state = "not started"
+        self.last_failure = ""
+
+    # -- the thread
+
+    def start(self) -> None:
+        """Start the thread; raises RuntimeError where the system has none to give, and then waits before the next try.
+
+        Called from on_end, perhaps from a signal handler inside this very function: nobody waits for the lock.
+        """
+        now = self._monotonic()
+        if self._stopping or now < self._next_start or not self._start_lock.acquire(blocking=False):
+            return
+        try:
+            if self._thread is None:
+                self._next_start = now + START_AGAIN
+                self.state = "failed: no thread could be started"
+                self._thread = _start_os_thread(self._run)
+                self.state = "running"
+                self._on_alive(True)
+        finally:
+            self._start_lock.release()
+
+    def _run(self) -> None:
+        token = attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
+        try:
+            while not self._stopping:
+                try:
+                    self._loop()
+                except BaseException:  # a KeyboardInterrupt or SystemExit out of an exporter must not end the worker
+                    self._ledger.swallow("worker")
+                    self._back_off.failed(self._monotonic(), None)
+            self._close_sink()
+        finally:
+            detach(token)
+            self.state = "stopped"
+            self._thread = None
+            self._on_alive(False)
+
+    def _loop(self) -> None:
+        while not self._stopping:
+            if self._pausing:
+                self._buffer.sleep(0.01, False, False, False)
+                continue
+            now = self._monotonic()
+            if self._back_off.until > now:
+                self._buffer.sleep(self._back_off.until - now, False, False, False)
+            elif not self._buffer.settled(self._flush_upto):
+                self._drain(self._flush_upto, errors_only=False)
+            else:
+                self._work_or_sleep(now)
+
+    def _work_or_sleep(self, now: float) -> None:
+        buffer, schedule = self._buffer, self._schedule
+        errors, spans = buffer.errors_waiting, buffer.spans_waiting
+        schedule.look(now, errors, spans)
+        if buffer.full:
+            self._drain(buffer.newest, errors_only=False)
+        elif schedule.is_due(now):
+            self._drain(buffer.newest, errors_only=schedule.only_errors(now))
+        else:
+            buffer.sleep(schedule.seconds_left(now), not spans, not errors, True)
+
+    # -- sending
+
+    def _drain(self, upto: int, *, errors_only: bool, deadline: float | None = None) -> None:
+        """Send what was admitted up to `upto`; stops at the first failure that is worth a retry."""
+        if not self._drain_lock.acquire(timeout=-1 if deadline is None else max(0.0, deadline - self._monotonic())):
+            return
+        try:
+            if not errors_only:
+                self._schedule.all_due = None
+            self._schedule.errors_due = None
+            while batch := take(self._buffer, self._most_spans, self._most_bytes, upto, errors_only):
+                if not self._send(batch, deadline):
+                    return
+        finally:
+            self._drain_lock.release()
+
+    def _send(self, batch: Batch, deadline: float | None) -> bool:
+        """Deliver a batch, in halves where it is refused for its content; False when the rest has to wait."""
+        pieces = [(0, len(batch))]
+        requests = 0
+        while pieces:
+            start, stop = pieces.pop()
+            answer = self._deliver(batch, start, stop, deadline)
+            requests += 1
+            if answer.outcome is Outcome.RETRY:
+                # Front of the lane, so the last piece goes back first.
+                for piece in pieces:
+                    batch.put_back(*piece, False)
+                batch.put_back(start, stop, answer.maybe_delivered)
+                if not self._pausing:
+                    self._ledger.retries += 1
+                    self._back_off.failed(self._monotonic(), answer.retry_after)
+                return False
+            if answer.outcome is Outcome.REFUSED and stop - start > 1 and requests < MOST_BISECTIONS:
+                middle = (start + stop) // 2
+                pieces += [(middle, stop), (start, middle)]
+            else:
+                self._settle(batch, start, stop, answer)
+        return True
+
+    def _settle(self, batch: Batch, start: int, stop: int, answer: Answer) -> None:
+        if answer.outcome is Outcome.ACCEPTED:
+            self._back_off.succeeded()
+            # A partial success names a number, not the spans.
+            rejected = min(answer.rejected, stop - start)
+            batch.end(start, stop - rejected, "delivered")
+            batch.end(stop - rejected, stop, "rejected")
+        elif answer.outcome is Outcome.REFUSED:
+            batch.end(start, stop, "rejected")
+        else:
+            batch.end(start, stop, "export_failed")
+
+    def _deliver(self, batch: Batch, start: int, stop: int, deadline: float | None) -> Answer:
+        timeout = self._timeout
+        if deadline is not None:
+            timeout = min(timeout, deadline - self._monotonic())
+        if self._pausing or self._stopping or timeout <= 0:
+            return Answer(Outcome.RETRY, cause="interrupted")
+        self._sending = True
+        try:
+            self._ledger.requests += 1
+            answer = self._sink.deliver(batch, start, stop, timeout)
+        finally:
+            self._sending = False
+        if answer.outcome is not Outcome.ACCEPTED or answer.rejected:
+            self.last_failure = answer.cause
+        return answer
+
+    # -- flush and stop, from other threads
+
+    def flush(self, timeout: float) -> bool:
+        """Send all that was admitted before the call; whether all of it was delivered within `timeout` seconds."""
+        deadline = self._monotonic() + timeout
+        target = self._buffer.newest
+        lost = self._lost()
+        if self._thread is not None and self._thread == _thread.get_ident():
+            return self._buffer.settled(target)  # an exporter that flushes us: waiting for ourselves would not end
+        self._flush_upto = max(self._flush_upto, target)
+        self._back_off.hurry()
+        while not self._buffer.settled(target) and self._monotonic() < deadline:
+            if self._has_thread():
+                self._buffer.wake()
+                time.sleep(GLANCE)
+            else:
+                self._flush_here(target, deadline)
+        return self._buffer.settled(target) and self._lost() == lost
+
+    def _has_thread(self) -> bool:
+        if self._thread is None and not self._stopping:
+            try:
+                self.start()
+            except Exception:  # no more threads, or the interpreter is leaving
+                self._ledger.swallow("worker")
+        return self._thread is not None
+
+    def _flush_here(self, target: int, deadline: float) -> None:
+        """Drain on the caller's thread, where no worker can be had."""
+        token = attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
+        try:
+            self._drain(target, errors_only=False, deadline=deadline)
+        finally:
+            detach(token)
+        time.sleep(max(0.0, min(self._back_off.until, deadline) - self._monotonic()))
+
+    def _lost(self) -> int:
+        endings = self._ledger.endings
+        return sum(endings[name] for name in ("evicted", "rejected", "export_failed", "undelivered", "delivery_unknown"))
+
+    def stop(self, timeout: float) -> bool:
+        """Flush, end the thread, and give every span that is left its ending; True when nothing was lost."""
+        deadline = self._monotonic() + timeout
+        lost = self._lost()
+        self.flush(timeout)
+        self._stopping = True
+        if self._thread is None:
+            self._close_sink()
+        else:
+            patience = max(deadline, self._monotonic() + ABORT_PATIENCE)
+            while self._thread is not None and self._monotonic() < patience:
+                self._interrupt()
+                time.sleep(GLANCE)
+        self._buffer.give_up()
+        return self._lost() == lost
+
+    def _close_sink(self) -> None:
+        try:
+            self._sink.close()
+        except Exception:  # a user's exporter may raise in shutdown()
+            self._ledger.swallow("exporter")
+
+    # -- fork
+
+    def pause(self) -> None:
+        """Before a fork: no request in flight and no connection open, or at least 100 ms were spent on trying.
+
+        A child forked while gRPC is sending can hang inside os.fork (grpc #18075).
+        """
+        if self._thread is None or self._thread == _thread.get_ident():
+            return
+        self._pausing = True
+        deadline = self._monotonic() + ABORT_PATIENCE
+        while self._sending and self._monotonic() < deadline:
+            self._interrupt()
+            time.sleep(GLANCE)
+        if not self._sending:
+            self._sink.release()
+
+    def resume(self) -> None:
+        """In the parent after a fork."""
+        self._pausing = False
+        self._buffer.wake()
+
+    def restart_in_child(self) -> None:
+        """Start from nothing: no thread, no lock and no request survives a fork."""
+        self._reset()
+        self._chance.seed()
+        self._sink.forget()
+
+    def _interrupt(self) -> None:
+        """Bring the thread back from a request or from sleep; said again and again, since it may be just before one."""
+        if self._sending:
+            self._sink.abort()
+        self._buffer.wake()
+
+
+def _start_os_thread(function: Callable[[], None]) -> int:
+    """A real thread also where gevent has patched `_thread`: a waiting greenlet would stop its whole hub."""
+    start = _thread.start_new_thread
+    monkey = sys.modules.get("gevent.monkey")
+    if monkey is not None:
+        start = monkey.get_original("_thread", "start_new_thread")
+    return start(function, ())

@@ -1,0 +1,239 @@
+"""The span processor: settings in, the path on the span's thread, the worker behind it, counts out."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+from opentelemetry.sdk.trace.export import SpanExporter
+from opentelemetry.util.types import AnyValue
+
+from otel_errsample import fork
+from otel_errsample._hot import Buffer, Classifier, ErrorFacts, Ledger, Limits, Path, RuleTable, Verdict, probe
+from otel_errsample.config import Settings
+from otel_errsample.errors import ConfigError, RuleError
+from otel_errsample.export import Worker
+from otel_errsample.ledger import RuleCount, Stats
+from otel_errsample.readable import enriched
+from otel_errsample.rules import Rules
+from otel_errsample.schedule import Schedule
+from otel_errsample.sink import ExporterSink, OtlpSink, Sink
+from otel_errsample.transport import Transport, open_transport
+from otel_errsample.transport.settings import OtlpSettings
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+logger = logging.getLogger("otel_errsample")
+
+_SCOPES = ("span",)
+_RULES_VARIABLE = "OTEL_ERRSAMPLE_RULES"
+
+
+class ErrorSpanProcessor(Path, SpanProcessor):
+    """Keeps the spans that explain failures and sends them over OTLP, in place of a BatchSpanProcessor.
+
+    Every ended span is classified and decided by the rules on its own thread; what is kept is encoded there and waits
+    as bytes, under one byte budget, for a worker thread that is started by the first kept span. Under overload the
+    least valuable spans are evicted or refused, and counted; an application thread never waits.
+
+    Args:
+        rules: Rule text or `Rules`; default `OTEL_ERRSAMPLE_RULES`, else the default rules.
+        exporter: Any `SpanExporter`; default OTLP as `OTEL_EXPORTER_OTLP_*` says.
+        scope: What is exported when an error is kept: "span", the failing span alone.
+        enrich: Called as `enrich(span, facts)` for kept errors; returns attributes to add.
+        on_verdict: Called with a `Verdict` for every error, kept or not.
+        head_sampled: False to stand beside another processor and export only what the head sampler left out.
+        max_buffer_bytes, flush_errors_ms, shutdown_timeout_ms: As the environment variables of these names.
+        transport: How OTLP requests travel; for tests and special networks.
+        meter_provider: Where to report `otel.sdk.processor.span.*`; default the global one, if
+            `OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED` is true.
+        clock: Monotonic nanoseconds for limits; for tests.
+
+    Raises:
+        RuleError: The rules given in code are wrong; names every problem with its position.
+        ConfigError: Another argument given in code cannot be used.
+    """
+
+    def __init__(
+        self,
+        rules: Rules | str | None = None,
+        exporter: SpanExporter | None = None,
+        *,
+        scope: str | None = None,
+        enrich: Callable[[ReadableSpan, ErrorFacts], Mapping[str, AnyValue] | None] | None = None,
+        on_verdict: Callable[[Verdict], None] | None = None,
+        head_sampled: bool = True,
+        max_buffer_bytes: int | None = None,
+        flush_errors_ms: int | None = None,
+        shutdown_timeout_ms: int | None = None,
+        transport: Transport | None = None,
+        meter_provider: MeterProvider | None = None,
+        clock: Callable[[], int] | None = None,
+    ) -> None:
+        if scope is not None and scope not in _SCOPES:
+            raise ConfigError(f"scope is expected to be one of {', '.join(map(repr, _SCOPES))}, got {scope!r}")
+        if exporter is not None and transport is not None:
+            raise ConfigError("exporter and transport are two ways to deliver, expected at most one of them")
+        probe()
+        settings = Settings.from_env(
+            os.environ,
+            _warn,
+            max_buffer_bytes=max_buffer_bytes,
+            flush_errors_ms=flush_errors_ms,
+            shutdown_timeout_ms=shutdown_timeout_ms,
+        )
+        self._settings = settings
+        self._rules = _active_rules(rules, settings.rules)
+        sink, timeout, copies = _sink(exporter, transport)
+        self._sink = sink
+        most_bytes = min(settings.max_request_bytes, settings.max_buffer_bytes // 4)
+        ledger = Ledger()
+        limits = Limits(clock)
+        buffer = Buffer(
+            ledger,
+            limits,
+            settings.max_buffer_bytes,
+            most_bytes * copies,
+            settings.max_export_batch_size,
+            most_bytes,
+        )
+        self._worker = Worker(
+            buffer,
+            ledger,
+            sink,
+            Schedule(settings.flush_errors_ms / 1e3, settings.schedule_delay_ms / 1e3),
+            most_spans=settings.max_export_batch_size,
+            most_bytes=most_bytes,
+            timeout=timeout,
+            on_alive=self.set_worker_alive,
+            chance=random.Random(),
+        )
+        self.prepare(
+            ledger,
+            limits,
+            buffer,
+            RuleTable(self._rules, limits),
+            Classifier(in_app_include=settings.in_app_include),
+            most_span_bytes=most_bytes,
+            leaves_head_sampled=not head_sampled,
+            user_enrich=enrich,
+            on_verdict=on_verdict,
+            rebuild=enriched if exporter is not None else None,
+            start_worker=self._worker.start,
+        )
+        self._shut_down: bool | None = None
+        fork.take_part(self)
+        self._report(meter_provider)
+        self._say_what_is_active()
+
+    # -- the SDK's hooks besides on_start and on_end, which are Path's
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Send every span that ended before the call; True when all of them were delivered within the timeout."""
+        return self._worker.flush(timeout_millis / 1e3)
+
+    def shutdown(self, timeout_millis: int | None = None) -> bool:
+        """Flush and end within `timeout_millis` (default `OTEL_ERRSAMPLE_SHUTDOWN_TIMEOUT_MS`) and say the truth.
+
+        Returns True when no span was lost. What could not be delivered is counted as `undelivered`, or
+        `delivery_unknown` where it was sent and never answered. A second call returns the first one's answer.
+        """
+        if self._shut_down is None:
+            self._shut_down = False
+            self.buffer.close()
+            timeout = self._settings.shutdown_timeout_ms if timeout_millis is None else timeout_millis
+            self._shut_down = self._worker.stop(timeout / 1e3)
+        return self._shut_down
+
+    # -- counts
+
+    def stats(self) -> Stats:
+        """What became of every span so far; a snapshot that balances at any moment."""
+        ledger, buffer = self.ledger, self.buffer
+        state = self._worker.last_failure
+        return Stats(
+            ended=ledger.ended,
+            errors=ledger.errors,
+            endings=ledger.endings,
+            buffered=buffer.spans_waiting,
+            in_flight=buffer.in_flight,
+            buffer_bytes=buffer.used,
+            peak_buffer_bytes=buffer.peak,
+            capacity_bytes=buffer.capacity,
+            requests=ledger.requests,
+            sent_bytes=ledger.sent_bytes,
+            retries=ledger.retries,
+            truncated=ledger.truncated,
+            repaired=ledger.repaired,
+            internal_errors=dict(ledger.internal_errors),
+            rules=tuple(RuleCount(*count) for count in self.table.counts()),
+            exporter=f"failing: {state}" if state else "ok",
+            worker=self._worker.state,
+        )
+
+    # -- fork
+
+    def before_fork(self) -> None:
+        self._worker.pause()
+
+    def after_fork_in_parent(self) -> None:
+        self._worker.resume()
+
+    def after_fork_in_child(self) -> None:
+        self.restart_in_child()
+        self._worker.restart_in_child()
+
+    # -- start
+
+    def _report(self, meter_provider: MeterProvider | None) -> None:
+        wanted = os.environ.get("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED", "").strip().lower() == "true"
+        if meter_provider is None and not wanted:
+            return
+        from otel_errsample.observe import metrics  # the path itself does not know who watches it
+
+        metrics.register(self.stats, meter_provider)
+
+    def _say_what_is_active(self) -> None:
+        ignored = ", ignoring OTEL_BSP_MAX_QUEUE_SIZE" if os.environ.get("OTEL_BSP_MAX_QUEUE_SIZE") else ""
+        logger.info(
+            "otel-errsample active: rules %s; scope span; to %s; at most %d bytes%s",
+            ", ".join(self._rules.names),
+            self._sink.endpoint,
+            self._settings.max_buffer_bytes,
+            ignored,
+        )
+
+
+def _warn(variable: str, message: str) -> None:
+    logger.warning("%s: %s", variable, message)
+
+
+def _active_rules(given: Rules | str | None, from_environment: str | None) -> Rules:
+    """The user's rules followed by the default ones; only those given in code may raise."""
+    if isinstance(given, str):
+        given = Rules.parse(given)
+    if given is not None:
+        return given.with_defaults()
+    if from_environment:
+        try:
+            return Rules.parse(from_environment, source=_RULES_VARIABLE).with_defaults()
+        except RuleError as error:
+            _warn(_RULES_VARIABLE, f"{error}; using the default rules")
+    return Rules.default()
+
+
+def _sink(exporter: SpanExporter | None, transport: Transport | None) -> tuple[Sink, float, int]:
+    """The sink, the seconds a request may take, and how many copies of a request exist while it is sent."""
+    if exporter is not None:
+        return ExporterSink(exporter), 30.0, 0
+    settings = OtlpSettings.from_env(os.environ, _warn)
+    if transport is None:
+        transport = open_transport(settings)
+    return OtlpSink(transport), settings.timeout, 2 if settings.compression == "gzip" else 1

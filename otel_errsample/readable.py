@@ -1,0 +1,43 @@
+"""The span a user's own exporter receives: the ended span with the extra attributes and the rewritten trace state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from opentelemetry.attributes import BoundedAttributes
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import SpanContext, TraceState
+from opentelemetry.util.types import AnyValue
+
+
+def enriched(span: ReadableSpan, trace_state: str | None, extra: Mapping[str, AnyValue] | None) -> ReadableSpan:
+    """A copy of `span`; the span itself is shared with the other processors and stays as it is.
+
+    `trace_state` is the header to carry (None: the span's own, "": none), `extra` what is added to its attributes.
+    """
+    if trace_state is None and not extra:
+        return span
+    context = span.get_span_context()
+    if trace_state is not None and context is not None:
+        state = TraceState.from_header([trace_state]) if trace_state else TraceState()
+        context = SpanContext(context.trace_id, context.span_id, context.is_remote, context.trace_flags, state)
+    return ReadableSpan(
+        name=span.name,
+        context=context,
+        parent=span.parent,
+        resource=span.resource,
+        attributes=_with_extra(span, extra) if extra else span._attributes,
+        events=span._events,
+        links=span._links,
+        kind=span.kind,
+        status=span.status,
+        start_time=span.start_time,
+        end_time=span.end_time,
+        instrumentation_scope=span.instrumentation_scope,
+    )
+
+
+def _with_extra(span: ReadableSpan, extra: Mapping[str, AnyValue]) -> BoundedAttributes:
+    attributes = BoundedAttributes(attributes={**(span.attributes or {}), **extra}, immutable=True)
+    attributes.dropped = span.dropped_attributes
+    return attributes

@@ -1,0 +1,93 @@
+"""What takes a batch: the OTLP transport, which wants bytes, or a user's exporter, which wants spans."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+from otel_errsample.transport import Answer, Outcome, Transport
+
+if TYPE_CHECKING:
+    from otel_errsample._hot import Batch
+
+
+class Sink(Protocol):
+    """Where the worker delivers batches; one call at a time."""
+
+    @property
+    def endpoint(self) -> str:
+        """Name for the log line, without user information."""
+
+    def deliver(self, batch: Batch, start: int, stop: int, timeout: float) -> Answer:
+        """Send records start to stop of a batch within `timeout` seconds; never raises an Exception."""
+
+    def abort(self) -> None:
+        """Make a running `deliver` return soon; called from another thread."""
+
+    def release(self) -> None:
+        """Close connections before a fork; the next `deliver` opens new ones."""
+
+    def close(self) -> None:
+        """The last call."""
+
+    def forget(self) -> None:
+        """In a forked child: abandon what was inherited without touching it."""
+
+
+class OtlpSink:
+    """Ready-made request bytes over OTLP."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    @property
+    def endpoint(self) -> str:
+        return self._transport.endpoint
+
+    def deliver(self, batch: Batch, start: int, stop: int, timeout: float) -> Answer:
+        return self._transport.send(batch.payload(start, stop), timeout)
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+    def release(self) -> None:
+        self._transport.close()
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def forget(self) -> None:
+        self._transport.forget()
+
+
+class ExporterSink:
+    """Enriched ReadableSpans for a user's SpanExporter, whose FAILURE is final."""
+
+    def __init__(self, exporter: SpanExporter) -> None:
+        self._exporter = exporter
+
+    @property
+    def endpoint(self) -> str:
+        return type(self._exporter).__name__
+
+    def deliver(self, batch: Batch, start: int, stop: int, timeout: float) -> Answer:
+        try:
+            result = self._exporter.export(batch.spans(start, stop))
+        except Exception as error:
+            return Answer(Outcome.FAILED, cause=type(error).__name__)
+        if result is SpanExportResult.SUCCESS:
+            return Answer(Outcome.ACCEPTED)
+        return Answer(Outcome.FAILED, cause="exporter_failure")
+
+    def abort(self) -> None:
+        """Nothing to call: SpanExporter has no way to interrupt `export`."""
+
+    def release(self) -> None:
+        """Nothing to do, as for `forget`."""
+
+    def close(self) -> None:
+        self._exporter.shutdown()
+
+    def forget(self) -> None:
+        """Nothing to do: the exporter is the user's, and so is its state after a fork."""
