@@ -259,7 +259,7 @@ class Worker:
                 self._interrupt()
                 time.sleep(GLANCE)
         self._buffer.give_up()
-        return self._lost() == lost
+        return self._buffer.settled(self._buffer.newest) and self._lost() == lost
 
     def _close_sink(self) -> None:
         try:

@@ -228,9 +228,10 @@ def test_flush_with_a_busy_producer_returns(bench: Callable[..., Bench]) -> None
 
     def produce() -> None:
         while not stop.is_set():
-            one.buffer.offer(b"x" * 100, FIRST, GROUP, "busy")
+            one.buffer.offer(b"x" * 100, HEAD, GROUP, "busy")
+            one.admitted += 1
 
-    one.buffer.offer(b"x" * 100, HEAD, GROUP, "before")
+    one.admit("before", lane=FIRST)
     producer = threading.Thread(target=produce)
     producer.start()
     one.worker.flush(10.0)
@@ -238,6 +239,7 @@ def test_flush_with_a_busy_producer_returns(bench: Callable[..., Bench]) -> None
     stop.set()
     producer.join(10)
     assert "before" in delivered
+
 
 
 def test_stop_gives_every_span_its_ending_and_says_so(bench: Callable[..., Bench]) -> None:

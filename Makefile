@@ -1,0 +1,50 @@
+# Everything runs in virtual environments made here; a fresh clone needs Python, a C compiler and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := $(wildcard ext/*.p* setup.py pyproject.toml)
+
+.PHONY: build test lint format demo bench readme clean
+
+build: $(VENV)/built
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/built: $(BIN)/python $(SOURCES)
+	$(BIN)/python -m pip install --quiet --editable '.[test,lint]'
+	touch $@
+
+test: build
+	$(BIN)/python -m pytest
+
+lint: build
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/cython-lint ext
+	$(BIN)/python tools/readme.py --check
+
+format: build
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+readme: build
+	$(BIN)/python tools/readme.py
+
+bench: build
+	$(BIN)/python -m benchmarks
+
+# The instrumentations are released for an SDK of their own, so the demo does not share the tests' environment.
+.venv-demo/built: $(SOURCES)
+	$(PYTHON) -m venv .venv-demo
+	.venv-demo/bin/python -m pip install --quiet --upgrade pip
+	.venv-demo/bin/python -m pip install --quiet '.[demo]'
+	touch $@
+
+demo: .venv-demo/built
+	.venv-demo/bin/python -m demo
+
+clean:
+	rm -rf $(VENV) .venv-demo build dist *.egg-info otel_errsample/*.so ext/*.c
