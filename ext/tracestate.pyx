@@ -126,6 +126,12 @@ cpdef object reweigh(object trace_state, int weight, uint64_t threshold, bint al
     return ",".join(entries[:OT_ENTRIES])
 
 
+def weigh(trace_state, threshold):
+    """`trace_state` with its th set to `threshold`, or erased where that is None; both may be None."""
+    header = reweigh(trace_state, TH_ERASED if threshold is None else TH_SET, threshold or 0, True)
+    return trace_state if header is None else TraceState.from_header([header])
+
+
 cpdef uint64_t randomness_of(object trace_state, object trace_id):
     """R, the 56 bits by which every participant decides on this trace: rv where there is one, else of the trace id.
 
