@@ -47,7 +47,7 @@ class Meters:
         }
 
     def values(self, component: str) -> dict[tuple[str, frozenset[tuple[str, object]]], float]:
-        values = {}
+        values: dict[tuple[str, frozenset[tuple[str, object]]], float] = {}
         for name, metric in self.metrics().items():
             for point in metric.data.data_points:
                 attributes = dict(point.attributes or {})

@@ -98,7 +98,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _default(setting: Setting) -> str:
     if isinstance(setting.default, int):
-        return _number(setting.default, setting.unit)
+        unit = {"milliseconds": " ms", "spans": " spans"}.get(setting.unit, "")
+        return _number(setting.default, setting.unit) + unit
     return "unset"
 
 
@@ -109,11 +110,9 @@ def _values(setting: Setting) -> str:
 
 
 def _number(number: int, unit: str) -> str:
-    """With the binary multiple beside it where it is one: the variable itself takes plain bytes only."""
-    if unit != "bytes":
-        return f"{number} {'ms' if unit == 'milliseconds' else unit}"
+    """Bytes with the binary multiple beside them: the variables take the plain number only."""
     for name, scale in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
-        if number and number % scale == 0:
+        if unit == "bytes" and number % scale == 0:
             return f"{number} ({number // scale} {name})"
     return str(number)
 
