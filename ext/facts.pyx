@@ -24,6 +24,7 @@ cdef class ErrorFacts:
     cdef readonly object message
     cdef readonly object fingerprint    # "1-" + 16 hex digits
     cdef readonly object culprit        # "module:function"
+    cdef readonly tuple chain           # full class names from the outermost to the root cause; None for one alone
     cdef uint64_t fingerprint_hash      # the 64 bits of fingerprint; 0: none
     # The classes, for `exception is` and `cause is`; None where only a name is known. Never the instance.
     cdef object exception_class
