@@ -166,7 +166,8 @@ class HttpTransport:
             return Answer(Outcome.RETRY, maybe_delivered=watch.begun, cause=_cause(error), detail=detail)
         if isinstance(error, http.client.HTTPException):
             return Answer(Outcome.FAILED, cause="no_http_answer", detail=type(error).__name__)
-        return Answer(Outcome.FAILED, cause="internal", detail=self._redact(f"{type(error).__name__}: {error}", payload))
+        detail = self._redact(f"{type(error).__name__}: {error}", payload)
+        return Answer(Outcome.FAILED, cause="internal", detail=detail)
 
 
 def _cause(error: Exception) -> str:

@@ -44,7 +44,7 @@ _LOST_ON_THE_WAY = re.compile(
     re.IGNORECASE,
 ).search
 # grpcio reports its own limits with the code a server uses for its limits.
-_OWN_LIMIT = re.compile(r"CLIENT: Received message larger|received metadata size exceeds|Received message larger").search
+_OWN_LIMIT = re.compile("CLIENT: Received message larger|received metadata size exceeds").search
 
 _USERINFO = re.compile(r"//[^/\s@]*@")
 

@@ -150,7 +150,7 @@ def _headers(env: _Environment, protocol: str, address: parse.Address) -> dict[s
     if address.authorization:
         headers.setdefault("authorization", address.authorization)
     if not address.secure and not address.loopback and any(map(_CREDENTIAL.search, headers)):
-        env.complain("ENDPOINT", "leads to another host without TLS: the credentials among the headers travel in the clear")
+        env.complain("ENDPOINT", "leads to another host without TLS: credentials in the headers travel in the clear")
     return headers
 
 
