@@ -11,7 +11,7 @@ from cpython.object cimport PyObject, PyObject_Size
 from cpython.ref cimport Py_TYPE
 from cpython.sequence cimport PySequence_Fast_GET_ITEM, PySequence_Fast_GET_SIZE
 from cpython.tuple cimport PyTuple_CheckExact
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint32_t
 from libc.stdlib cimport free, malloc
 
 from wire cimport Writer, close_message, make_room, open_message, put_fixed32, put_fixed64, put_varint
