@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from otel_errsample.rules import Rules
 from otel_errsample.rules.facts import ORDERED, UNITS, spellings
-from otel_errsample.rules.tree import And, Condition, Constant, Limit, Not, Operand, Or, Rule, Test, Word
+from otel_errsample.rules.tree import And, Condition, Constant, Limit, Not, Operand, Or, Rule, Predicate, Word
 from otel_errsample.taxonomy import RECOVERIES, SEVERITIES, VIEWS
 
 Facts = Mapping[str, Any]
@@ -144,7 +144,7 @@ def holds(condition: Condition, span: ReadableSpan, facts: Facts | None, sampled
     return passes(condition, span, facts, sampled)
 
 
-def passes(test: Test, span: ReadableSpan, facts: Facts | None, sampled: bool) -> bool:
+def passes(test: Predicate, span: ReadableSpan, facts: Facts | None, sampled: bool) -> bool:
     fact = test.operand.name if test.operand.source == "fact" else ""
     if test.op == "is":
         assert isinstance(test.value, Word)
