@@ -60,7 +60,14 @@ class Outer:
 VALUES = ["/a", "/b", "", "x" * 5000 + "/a", "é/\U0001f600", 0, 1, 5, -3, 10**30, 0.0, 2.5, float("nan"), True, False]
 ODD = [None, ("/a", "/b"), b"/a"]
 CLASSES = [None, ValueError, ConnectionResetError, Outer.Inner]
-TARGETS = ["ValueError", "OSError", "builtins.LookupError", "tests.test_decide.Outer.Inner", "no.such.Class", "Exception"]
+TARGETS = [
+    "ValueError",
+    "OSError",
+    "builtins.LookupError",
+    "tests.test_decide.Outer.Inner",
+    "no.such.Class",
+    "Exception",
+]
 NAMES = ["http.status_code", "http.response.status_code", "http.route", "rpc.method", "rpc.service", "a.b"]
 
 constants = st.sampled_from(['"/a"', '"/b"', '""', '"é*"', "0", "1", "5", "-3", "2.5", "1.0", "true", "false"])
@@ -81,7 +88,9 @@ leaves = st.one_of(
     st.builds("{} {} {}".format, attributes, st.sampled_from(["==", "!="]), constants),
     st.builds("{} {} {}".format, attributes, st.sampled_from(["<", "<=", ">", ">="]), ordered_constants),
     st.builds("{} {} ({})".format, attributes, st.sampled_from(["in", "not in"]), several),
-    st.builds("{} exists".format, st.one_of(attributes, text_facts, st.sampled_from(["kind", "duration", "span.kind"]))),
+    st.builds(
+        "{} exists".format, st.one_of(attributes, text_facts, st.sampled_from(["kind", "duration", "span.kind"]))
+    ),
     st.builds(
         "{} {} {}".format,
         st.one_of(attributes, text_facts),
@@ -115,7 +124,9 @@ conditions = st.recursive(
     max_leaves=5,
 )
 percents = st.sampled_from(["0%", "0.001%", "25%", "50%", "99.9%", "100%"])
-keys = st.lists(st.sampled_from(["fingerprint", "exception", "kind", "code", "name", "endpoint", "service", *NAMES]), max_size=3)
+keys = st.lists(
+    st.sampled_from(["fingerprint", "exception", "kind", "code", "name", "endpoint", "service", *NAMES]), max_size=3
+)
 limits = st.builds(
     lambda count, unit, by: f"{count} per {unit}{' by ' if by else ''}{', '.join(by)}",
     st.integers(1, 3),
@@ -253,7 +264,15 @@ def test_a_percentage_keeps_exactly_from_its_threshold_on(randomness_source: str
 
 @pytest.mark.parametrize(
     "ot",
-    ["rv:0000000000000", "rv:000000000000000", "rv:0000000000000g", "rv:FFFFFFFFFFFFFF", "xrv:ffffffffffffff", "rv", ""],
+    [
+        "rv:0000000000000",
+        "rv:000000000000000",
+        "rv:0000000000000g",
+        "rv:FFFFFFFFFFFFFF",
+        "xrv:ffffffffffffff",
+        "rv",
+        "",
+    ],
 )
 def test_an_unreadable_rv_counts_as_none(ot: str) -> None:
     table, _ = table_of("keep 50%")
@@ -291,10 +310,12 @@ def test_first_and_share_together_estimate_what_was_seen(share: str) -> None:
 
 
 def test_counters_tell_what_every_rule_did_and_a_shadow_what_it_would_have_done() -> None:
-    table, _ = table_of("a: shadow keep 1 per hour; b: drop if name == \"x\"; c: keep 0% if root; d: head")
+    table, _ = table_of('a: shadow keep 1 per hour; b: drop if name == "x"; c: keep 0% if root; d: head')
     for name, root in (("x", True), ("y", True), ("z", False)):
         _hot.verdict(table, make_span(name, root=root))
-    counted = {row["name"]: {key: value for key, value in row.items() if value and key != "name"} for row in table.counts()}
+    counted = {
+        row["name"]: {key: value for key, value in row.items() if value and key != "name"} for row in table.counts()
+    }
     assert {
         "a": {"matched": 3, "kept": 1, "suppressed": 2, "shadowed": 3},
         "b": {"matched": 1, "dropped": 1},
@@ -322,7 +343,9 @@ def test_a_missing_key_is_one_shared_key() -> None:
     table, _ = table_of("keep 1 per hour by http.route, kind")
     routes = [None, None, "/a", "/a", ("/a",)]
     spans = [make_span(attributes={"http.route": route}) for route in routes]
-    assert ["keep", "suppressed", "keep", "suppressed", "suppressed"] == [_hot.verdict(table, span)[0] for span in spans]
+    assert ["keep", "suppressed", "keep", "suppressed", "suppressed"] == [
+        _hot.verdict(table, span)[0] for span in spans
+    ]
 
 
 # Hostile input

@@ -165,7 +165,8 @@ def test_a_forked_child_starts_with_full_budgets_and_no_counts() -> None:
     assert ["keep", "suppressed"] == [_hot.verdict(table, make_span())[0] for _ in range(2)]
     limits.reset()
     assert 0 == limits_total(limits)
-    assert ("keep", 0) == (lambda verdict: (verdict[0], verdict[4]))(_hot.verdict(table, make_span()))
+    verdict = _hot.verdict(table, make_span())
+    assert ("keep", 0) == (verdict[0], verdict[4])
 
 
 def test_without_a_clock_the_monotonic_one_is_read() -> None:

@@ -47,8 +47,10 @@ def test_sound_rules_have_no_problems(text: str) -> None:
         ("a: keep if error; a: drop", "r:1:19: rule name 'a' is used twice (give one of the two another name)"),
         (
             "keep; drop if error; head",
-            "r:1:7: rule 'rule_2' is never reached: 'rule_1' before it has no condition "
-            "(move it up, or give the earlier rule a condition)",
+            (
+                "r:1:7: rule 'rule_2' is never reached: 'rule_1' before it has no condition "
+                "(move it up, or give the earlier rule a condition)"
+            ),
         ),
         ("keep trace", "r:1:6: scope 'trace' is not available in this version, 'span' is (leave it out)"),
         ("keep path 5%", "r:1:6: scope 'path' is not available in this version, 'span' is (leave it out)"),
@@ -57,8 +59,10 @@ def test_sound_rules_have_no_problems(text: str) -> None:
         ("keep 0 per second", "r:1:6: a limit of 0 keeps nothing (write: drop)"),
         (
             "keep 0.5 per second",
-            "r:1:6: a limit is expected to be a whole number, got 0.5 "
-            "(for less than one a second write, for instance: 30 per minute)",
+            (
+                "r:1:6: a limit is expected to be a whole number, got 0.5 "
+                "(for less than one a second write, for instance: 30 per minute)"
+            ),
         ),
         ("keep -1 per second", "r:1:6: a limit is expected between 1 and 1000000, got -1"),
         ("keep 1000001 per hour", "r:1:6: a limit is expected between 1 and 1000000, got 1000001"),
@@ -67,8 +71,10 @@ def test_sound_rules_have_no_problems(text: str) -> None:
         ("keep 1 per hour by fingerprnt", "r:1:20: 'fingerprnt' is not a key of a limit (did you mean 'fingerprint'?)"),
         (
             "keep 1 per hour by duration",
-            "r:1:20: 'duration' is not a key of a limit (one of fingerprint, exception, kind, code, name, endpoint, "
-            "service, or an attribute such as http.route)",
+            (
+                "r:1:20: 'duration' is not a key of a limit (one of fingerprint, exception, kind, code, name, endpoint, "
+                "service, or an attribute such as http.route)"
+            ),
         ),
         (f"keep 1 per hour by {', '.join(['a.b'] * 9)}", "r:1:60: at most 8 keys are expected, got 9"),
         ('keep if knd == "x"', "r:1:9: unknown fact 'knd' (did you mean 'kind'?)"),
@@ -79,7 +85,10 @@ def test_sound_rules_have_no_problems(text: str) -> None:
         ("keep if message", "r:1:9: expected an operator after 'message' (write: message exists)"),
         ("keep if http.route", "r:1:9: expected an operator after 'http.route' (write: http.route exists)"),
         ("keep if error exists", "r:1:9: 'error' always exists (write: error)"),
-        ("keep if name is ValueError", "r:1:9: 'is' tests the class of exception or cause, got 'name' (compare with ==)"),
+        (
+            "keep if name is ValueError",
+            "r:1:9: 'is' tests the class of exception or cause, got 'name' (compare with ==)",
+        ),
         (
             "keep if exception is a-b",
             "r:1:22: 'a-b' is not the name of a class (as in: exception is package.module.Class)",
@@ -87,10 +96,15 @@ def test_sound_rules_have_no_problems(text: str) -> None:
         ("keep if kind in transiet", "r:1:17: unknown view 'transiet' (did you mean 'transient'?)"),
         (
             "keep if kind in bugs5",
-            "r:1:17: unknown view 'bugs5' (one of transient, client, business, persistent, server, fatal, third_party, "
-            'or values: in ("a", "b"))',
+            (
+                "r:1:17: unknown view 'bugs5' (one of transient, client, business, persistent, server, fatal, third_party, "
+                'or values: in ("a", "b"))'
+            ),
         ),
-        ("keep if fault in transient", "r:1:9: 'transient' is a view over kind, got 'fault' (write: kind in transient)"),
+        (
+            "keep if fault in transient",
+            "r:1:9: 'transient' is a view over kind, got 'fault' (write: kind in transient)",
+        ),
         ("keep if message contains 5", "r:1:26: 'contains' expects text in quotes, got 5"),
         ("keep if a.b < true", "r:1:15: true and false have no order for '<' (compare with ==)"),
         ('keep if kind == "timout"', "r:1:17: 'kind' is never \"timout\" (did you mean 'timeout'?)"),
@@ -101,8 +115,7 @@ def test_sound_rules_have_no_problems(text: str) -> None:
         ),
         (
             "keep if severity >= 3",
-            "r:1:21: 'severity' never compares with 3 "
-            "(write a name in quotes, one of debug, info, warn, error, fatal)",
+            "r:1:21: 'severity' never compares with 3 (write a name in quotes, one of debug, info, warn, error, fatal)",
         ),
         ('keep if severity < "debug"', "r:1:9: 'severity < \"debug\"' is never true"),
         ('keep if kind < "bug"', "r:1:9: 'kind' is tested with ==, !=, in and not in, got '<'"),
@@ -133,7 +146,9 @@ def test_without_re2_matches_is_refused_and_says_what_to_install(monkeypatch: py
         raise regex.RegexUnavailable
 
     monkeypatch.setattr("otel_errsample.rules.check.compile_search", unavailable)
-    expected = "'matches' needs RE2, which is not installed (pip install 'otel-errsample[re2]', or use contains or like)"
+    expected = (
+        "'matches' needs RE2, which is not installed (pip install 'otel-errsample[re2]', or use contains or like)"
+    )
     assert [f"r:1:25: {expected}"] == problems('keep if message matches "a+"')
 
 

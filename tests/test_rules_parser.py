@@ -7,7 +7,7 @@ import pytest
 from otel_errsample.errors import RuleError
 from otel_errsample.rules.parser import parse
 from otel_errsample.rules.report import Report
-from otel_errsample.rules.tree import And, Constant, Not, Operand, Or, Rule, Predicate, Word
+from otel_errsample.rules.tree import And, Constant, Not, Operand, Or, Predicate, Rule, Word
 
 
 def rules(text: str) -> list[Rule]:

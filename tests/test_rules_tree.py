@@ -68,7 +68,12 @@ actions = st.one_of(
     st.builds(Action, st.just("keep"), shadows, scopes, st.none(), percents),
     st.builds(Action, st.just("keep"), shadows, scopes, st.builds(Limit, st.integers(1, 9), units, keys)),
     st.builds(
-        Action, st.just("keep"), shadows, scopes, st.builds(Limit, st.integers(1, 9), units, keys, st.just(True)), percents
+        Action,
+        st.just("keep"),
+        shadows,
+        scopes,
+        st.builds(Limit, st.integers(1, 9), units, keys, st.just(True)),
+        percents,
     ),
 )
 rules = st.builds(Rule, st.builds(Word, st.sampled_from(["a", "b-c", "drop", "x.y"])), actions, st.none() | conditions)

@@ -21,7 +21,7 @@ from otel_errsample.rules.facts import (
 from otel_errsample.rules.parser import TEXT_OPERATORS
 from otel_errsample.rules.regex import RegexInvalid, RegexUnavailable, compile_search
 from otel_errsample.rules.report import Report, did_you_mean
-from otel_errsample.rules.tree import Action, Condition, Constant, Limit, Not, Operand, Rule, Predicate, Word
+from otel_errsample.rules.tree import Action, Condition, Constant, Limit, Not, Operand, Predicate, Rule, Word
 
 # What a rule may say about how much around its span is kept; lifting the restriction is adding to this tuple.
 SCOPES: Final = ("span",)

@@ -26,8 +26,8 @@ from otel_errsample.rules.tree import (
     Not,
     Operand,
     Or,
-    Rule,
     Predicate,
+    Rule,
     Word,
 )
 

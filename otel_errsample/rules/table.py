@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from otel_errsample.rules.facts import CHOICES, FLAGS, OF_ANY_SPAN, THIRD_PARTY, UNITS, accepted, spellings
 from otel_errsample.rules.regex import compile_search
-from otel_errsample.rules.tree import And, Condition, Constant, Not, Operand, Or, Rule, Predicate, Word
+from otel_errsample.rules.tree import And, Condition, Constant, Not, Operand, Or, Predicate, Rule, Word
 from otel_errsample.taxonomy import VIEWS
 
 MATCH: Final = -1

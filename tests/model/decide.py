@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from otel_errsample.rules import Rules
 from otel_errsample.rules.facts import ORDERED, UNITS, spellings
-from otel_errsample.rules.tree import And, Condition, Constant, Limit, Not, Operand, Or, Rule, Predicate, Word
+from otel_errsample.rules.tree import And, Condition, Constant, Limit, Not, Operand, Or, Predicate, Rule, Word
 from otel_errsample.taxonomy import RECOVERIES, SEVERITIES, VIEWS
 
 Facts = Mapping[str, Any]
@@ -131,7 +131,7 @@ def randomness(span: ReadableSpan) -> int:
     for member in context.trace_state.get("ot", "").split(";"):
         if re.fullmatch("rv:[0-9a-f]{14}", member):
             return int(member[3:], 16)
-    return context.trace_id % CERTAIN_LOSS
+    return int(context.trace_id) % CERTAIN_LOSS
 
 
 def holds(condition: Condition, span: ReadableSpan, facts: Facts | None, sampled: bool) -> bool:
@@ -162,7 +162,7 @@ def passes(test: Predicate, span: ReadableSpan, facts: Facts | None, sampled: bo
     if isinstance(test.value, Word):
         if test.value.name == "third_party":
             assert facts is not None
-            return (facts.get("fault", "unknown") == "dependency") == (test.op == "in")
+            return bool((facts.get("fault", "unknown") == "dependency") == (test.op == "in"))
         return (value in VIEWS[test.value.name]) == (test.op == "in")
     constants = test.value if isinstance(test.value, tuple) else (test.value,)
     wanted = [constant.value for constant in constants if isinstance(constant, Constant)]
