@@ -1,0 +1,85 @@
+"""The result on one page: where every span went, what each rule did, which errors there were, and the audit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from demo.books import Check
+from demo.groups import ErrorGroup
+from demo.text import Style, bar, share, size, table
+from otel_errsample.ledger import Stats
+
+_BAR: Final = 40
+
+
+def page(style: Style, stats: Stats, groups: Sequence[ErrorGroup], handled: int, checks: Sequence[Check]) -> str:
+    """Everything that is shown after the run."""
+    sections = [
+        _endings(style, stats),
+        _rules(style, stats),
+        _groups(style, groups, handled),
+        _export(style, stats),
+        _audit(style, checks),
+    ]
+    return "\n\n".join("\n".join(section) for section in sections)
+
+
+def _endings(style: Style, stats: Stats) -> list[str]:
+    endings = sorted(stats.endings.items(), key=lambda ending: -ending[1])
+    width = max(map(len, stats.endings))
+    lines = [
+        style.bold(f"{stats.ended:,} spans ended, {stats.errors:,} of them errors")
+        + style.dim(f"   {share(stats.endings['delivered'], stats.ended)} of the spans were sent")
+    ]
+    lines += [
+        f"  {name.replace('_', ' '):<{width}}  {count:>9,}  {share(count, stats.ended):>7}  "
+        + bar(style, count, stats.ended, _BAR)
+        for name, count in endings
+        if count
+    ]
+    return lines
+
+
+def _rules(style: Style, stats: Stats) -> list[str]:
+    columns = ("rule", "matched", "kept", "suppressed", "sampled out", "dropped")
+    rows = [
+        (rule.name, rule.matched, rule.kept, rule.suppressed, rule.sampled_out, rule.dropped) for rule in stats.rules
+    ]
+    return [style.bold("What the rules did"), *table(style, columns, rows)]
+
+
+def _groups(style: Style, groups: Sequence[ErrorGroup], handled: int) -> list[str]:
+    columns = ("seen", "kept", "rule", "kind", "fault", "exception", "culprit")
+    rows = [
+        (group.seen, group.kept, group.rule, group.kind, group.fault, group.exception, group.culprit)
+        for group in groups
+    ]
+    lines = [style.bold("What failed"), *table(style, columns, rows)]
+    if handled:
+        lines.append(style.dim(f"  and {handled:,} exceptions that were recorded, answered and are no errors"))
+    return lines
+
+
+def _export(style: Style, stats: Stats) -> list[str]:
+    delivered = stats.endings["delivered"]
+    each = f" ({size(stats.sent_bytes // delivered)} a span)" if delivered else ""
+    filled = share(stats.peak_buffer_bytes, stats.capacity_bytes)
+    return [
+        style.bold("What it took"),
+        f"  sent         {size(stats.sent_bytes)} in {stats.requests:,} requests{each}, {stats.retries:,} retries",
+        f"  peak buffer  {size(stats.peak_buffer_bytes)} of {size(stats.capacity_bytes)} ({filled})",
+    ]
+
+
+def _audit(style: Style, checks: Sequence[Check]) -> list[str]:
+    left_width = max(len(check.left_label) for check in checks)
+    right_width = max(len(check.right_label) for check in checks)
+    lines = [style.bold("Do the books balance?")]
+    for check in checks:
+        mark = style.good("ok     ") if check.agrees else style.bad("DIFFERS")
+        lines.append(
+            f"  {mark}  {check.left_label:<{left_width}} {check.left:>9,}   "
+            f"{check.right_label:<{right_width}} {check.right:>9,}"
+        )
+    return lines
