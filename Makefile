@@ -24,14 +24,14 @@ lint: build
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/cython-lint ext
-	$(BIN)/python tools/readme.py --check
+	$(BIN)/python -m tools.readme --check
 
 format: build
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 readme: build
-	$(BIN)/python tools/readme.py
+	$(BIN)/python -m tools.readme
 
 bench: build
 	$(BIN)/python -m benchmarks

@@ -5,11 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import random
-import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
-from opentelemetry.metrics import MeterProvider
+from opentelemetry.metrics import MeterProvider, get_meter_provider
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.util.types import AnyValue
@@ -26,9 +24,6 @@ from otel_errsample.schedule import Schedule
 from otel_errsample.sink import ExporterSink, OtlpSink, Sink
 from otel_errsample.transport import Transport, open_transport
 from otel_errsample.transport.settings import OtlpSettings
-
-if TYPE_CHECKING:
-    from collections.abc import MutableMapping
 
 logger = logging.getLogger("otel_errsample")
 
@@ -198,10 +193,10 @@ class ErrorSpanProcessor(Path, SpanProcessor):
             return
         from otel_errsample.observe import metrics  # the path itself does not know who watches it
 
-        metrics.register(self.stats, meter_provider)
+        metrics.register(self.stats, meter_provider or get_meter_provider(), metrics.component_name())
 
     def _say_what_is_active(self) -> None:
-        ignored = ", ignoring OTEL_BSP_MAX_QUEUE_SIZE" if os.environ.get("OTEL_BSP_MAX_QUEUE_SIZE") else ""
+        ignored = "".join(f"; ignoring {name}" for name in self._settings.ignored)
         logger.info(
             "otel-errsample active: rules %s; scope span; to %s; at most %d bytes%s",
             ", ".join(self._rules.names),
@@ -215,7 +210,7 @@ def _warn(variable: str, message: str) -> None:
     logger.warning("%s: %s", variable, message)
 
 
-def _active_rules(given: Rules | str | None, from_environment: str | None) -> Rules:
+def _active_rules(given: Rules | str | None, from_environment: str) -> Rules:
     """The user's rules followed by the default ones; only those given in code may raise."""
     if isinstance(given, str):
         given = Rules.parse(given)

@@ -1,0 +1,210 @@
+"""The settings: one table from which the environment is read, code is checked and the README's table is made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from otel_errsample.errors import ConfigError
+
+Warn = Callable[[str, str], None]
+"""Called with the variable's name and a message that never holds its value."""
+
+_WHOLE_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,30}", re.ASCII)
+
+
+class Setting(NamedTuple):
+    """One row: `argument` is its name in code and the field of `Settings`.
+
+    `default` decides the type: int (with `unit`, `low` and `high`), str, or a tuple of str, comma separated in the
+    environment.
+    """
+
+    argument: str
+    variable: str
+    default: int | str | tuple[str, ...]
+    help: str
+    unit: str = ""
+    low: int = 0
+    high: int = 0
+
+    @property
+    def expectation(self) -> str:
+        """What a value has to be, for messages and the table."""
+        if isinstance(self.default, int):
+            return f"a whole number of {self.unit} from {self.low} to {self.high}"
+        if isinstance(self.default, tuple):
+            return "a comma separated list"
+        return "text"
+
+
+SETTINGS: Final = (
+    Setting(
+        "rules",
+        "OTEL_ERRSAMPLE_RULES",
+        "",
+        "Rules, separated by newlines or `;`; the first match wins. Without them the default rules apply.",
+    ),
+    Setting(
+        "max_buffer_bytes",
+        "OTEL_ERRSAMPLE_MAX_BUFFER_BYTES",
+        16 << 20,
+        "Memory for spans that are waiting or being sent. When it is full the least valuable spans go, and are counted.",
+        "bytes",
+        64 << 10,
+        4 << 30,
+    ),
+    Setting(
+        "flush_errors_ms",
+        "OTEL_ERRSAMPLE_FLUSH_ERRORS_MS",
+        200,
+        "The longest time a kept error waits for more spans before it is sent.",
+        "milliseconds",
+        0,
+        60_000,
+    ),
+    Setting(
+        "shutdown_timeout_ms",
+        "OTEL_ERRSAMPLE_SHUTDOWN_TIMEOUT_MS",
+        5000,
+        "The longest time `shutdown()` takes to send what is left, where the caller gives no timeout.",
+        "milliseconds",
+        0,
+        600_000,
+    ),
+    Setting(
+        "in_app_include",
+        "OTEL_ERRSAMPLE_IN_APP_INCLUDE",
+        (),
+        "Module prefixes that count as the application's own code in fingerprints, although they are installed packages.",
+    ),
+    Setting(
+        "max_request_bytes",
+        "OTEL_ERRSAMPLE_MAX_REQUEST_BYTES",
+        2 << 20,
+        "The largest export request, before compression. Most gRPC receivers accept 4 MiB.",
+        "bytes",
+        64 << 10,
+        32 << 20,
+    ),
+    Setting(
+        "schedule_delay_ms",
+        "OTEL_BSP_SCHEDULE_DELAY",
+        5000,
+        "The longest time a span that is not an error waits for more spans before it is sent.",
+        "milliseconds",
+        1,
+        3_600_000,
+    ),
+    Setting(
+        "max_export_batch_size",
+        "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
+        512,
+        "The most spans in one export request.",
+        "spans",
+        1,
+        65_536,
+    ),
+)
+
+# The budget is in bytes here, so a number of spans has no meaning; the start line says that it was set in vain.
+IGNORED: Final = ("OTEL_BSP_MAX_QUEUE_SIZE",)
+
+
+class OtlpVariable(NamedTuple):
+    """A variable of the OTLP exporters; `OTEL_EXPORTER_OTLP_TRACES_<suffix>` wins over `OTEL_EXPORTER_OTLP_<suffix>`."""
+
+    suffix: str
+    default: str
+    help: str
+
+
+OTLP_VARIABLES: Final = (
+    OtlpVariable("PROTOCOL", "grpc", "`grpc` or `http/protobuf`."),
+    OtlpVariable(
+        "ENDPOINT",
+        "http://localhost:4317, over HTTP http://localhost:4318",
+        "Where to send spans. Over HTTP `/v1/traces` is added to the variable without `TRACES`.",
+    ),
+    OtlpVariable("HEADERS", "", "`key=value` pairs, comma separated and URL encoded, sent with every request."),
+    OtlpVariable("TIMEOUT", "10 s", "Time for one export, in seconds as in the other Python exporters."),
+    OtlpVariable("COMPRESSION", "none", "`gzip` or `none`."),
+    OtlpVariable("INSECURE", "false", "`true`: gRPC without TLS where the endpoint has no `http://` or `https://`."),
+    OtlpVariable("CERTIFICATE", "the system's", "File with the certificates that the receiver's is checked against."),
+    OtlpVariable("CLIENT_KEY", "", "File with the private key of the client certificate (mTLS)."),
+    OtlpVariable("CLIENT_CERTIFICATE", "", "File with the client certificate (mTLS)."),
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings in force; field by field a row of `SETTINGS`, and `ignored`."""
+
+    rules: str
+    max_buffer_bytes: int
+    flush_errors_ms: int
+    shutdown_timeout_ms: int
+    in_app_include: tuple[str, ...]
+    max_request_bytes: int
+    schedule_delay_ms: int
+    max_export_batch_size: int
+    ignored: tuple[str, ...] = ()
+    """Variables that are set but have no meaning here."""
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str], warn: Warn, **given: object) -> Settings:
+        """The settings from `environ`, with those given in code in their place; None counts as not given.
+
+        A bad value in `environ` is reported to `warn` once: out of range it becomes the nearest bound, otherwise the
+        default. An empty one counts as unset. Raises ConfigError for a bad value or an unknown name in `given`.
+        """
+        known = {setting.argument for setting in SETTINGS}
+        for argument in given:
+            if argument not in known:
+                raise ConfigError(f"{argument!r} is no setting; hint: the settings are {', '.join(sorted(known))}")
+        values: dict[str, Any] = {}
+        for setting in SETTINGS:
+            value = given.get(setting.argument)
+            if value is None:
+                values[setting.argument] = _from_text(setting, environ.get(setting.variable, ""), warn)
+            else:
+                values[setting.argument] = _checked(setting, value)
+        return cls(**values, ignored=tuple(name for name in IGNORED if environ.get(name, "").strip()))
+
+
+def _from_text(setting: Setting, text: str, warn: Warn) -> int | str | tuple[str, ...]:
+    text = text.strip()
+    default = setting.default
+    if not text:
+        return default
+    if isinstance(default, str):
+        return text
+    if isinstance(default, tuple):
+        return tuple(part for part in (part.strip() for part in text.split(",")) if part)
+    if _WHOLE_NUMBER.fullmatch(text) is None:
+        warn(setting.variable, f"is expected to be {setting.expectation}; the default {default} is used")
+        return default
+    number = int(text)
+    bounded = min(max(number, setting.low), setting.high)
+    if bounded != number:
+        warn(setting.variable, f"is expected to be {setting.expectation}; {bounded} is used (default {default})")
+    return bounded
+
+
+def _checked(setting: Setting, value: object) -> object:
+    expectation = setting.expectation
+    if isinstance(setting.default, str):
+        if isinstance(value, str):
+            return value
+    elif isinstance(setting.default, tuple):
+        expectation = "a list or tuple of non-empty strings"
+        if isinstance(value, (list, tuple)) and all(isinstance(part, str) and part for part in value):
+            return tuple(value)
+    elif isinstance(value, int) and not isinstance(value, bool) and setting.low <= value <= setting.high:
+        return value
+    raise ConfigError(
+        f"{setting.argument} is expected to be {expectation}, got {value!r}; "
+        f"hint: leave it out to take {setting.variable} or its default {setting.default!r}"
+    )

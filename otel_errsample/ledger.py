@@ -1,0 +1,113 @@
+"""The ledger's face in Python: how every ended span ended, counted without sampling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+ENDING_MEANINGS: Final[dict[str, str]] = {
+    "delivered": "the receiver acknowledged it",
+    "not_sampled": "neither a rule nor the head sampler wanted it",
+    "dropped_by_rule": "a rule with the action `drop` matched",
+    "sampled_out": "its trace is not in the percentage of the rule that matched",
+    "suppressed": "the limit of the rule that matched was spent",
+    "left_to_head": "sampled, and left to the other span processor (`head_sampled=False`)",
+    "evicted": "given up for a more valuable span when the buffer was full",
+    "buffer_full": "refused, since the buffer held nothing less valuable",
+    "rejected": "the receiver refused it for its content",
+    "export_failed": "the exporter failed for good",
+    "undelivered": "given up at shutdown without an attempt that may have succeeded",
+    "delivery_unknown": "sent, and never answered",
+    "after_shutdown": "ended after the span processor was shut down",
+    "internal_error": "lost to a failure inside this package",
+}
+
+ENDINGS: Final = tuple(ENDING_MEANINGS)
+"""The closed list of endings; its order is the numbering of the extension's counters."""
+
+
+class RuleCount(NamedTuple):
+    """What one rule did. `matched` exceeds the sum of the others by the spans it only counted or left to the head."""
+
+    name: str
+    matched: int = 0
+    kept: int = 0
+    dropped: int = 0
+    suppressed: int = 0
+    sampled_out: int = 0
+
+
+@dataclass(frozen=True)
+class Stats:
+    """One moment of the ledger. All counts start at zero with the process, in a forked child too.
+
+    `endings` has a count for every name in ENDINGS. `buffered` spans wait, `in_flight` ones are sent and not yet
+    answered; both stay in the buffer, whose sizes are in bytes. `truncated` and `repaired` spans were cut to a limit or
+    had a value that could not be encoded as it was. `internal_errors` counts what was caught, by place.
+    """
+
+    ended: int
+    errors: int
+    endings: Mapping[str, int]
+    buffered: int = 0
+    in_flight: int = 0
+    buffer_bytes: int = 0
+    peak_buffer_bytes: int = 0
+    capacity_bytes: int = 0
+    requests: int = 0
+    sent_bytes: int = 0
+    retries: int = 0
+    truncated: int = 0
+    repaired: int = 0
+    internal_errors: Mapping[str, int] = field(default_factory=dict)
+    rules: tuple[RuleCount, ...] = ()
+    exporter: str = "ok"
+    """"ok", or "disabled: " and the reason."""
+    worker: str = "not started"
+    """"not started", "running", "stopped", or "failed: " and the reason."""
+
+    @property
+    def balanced(self) -> bool:
+        """Whether every ended span is accounted for: it has an ending, or it is in the buffer."""
+        return self.ended == sum(self.endings.values()) + self.buffered + self.in_flight
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as values that JSON has, `balanced` included; each rule as a dict."""
+        return {
+            **vars(self),
+            "endings": dict(self.endings),
+            "internal_errors": dict(self.internal_errors),
+            "rules": [rule._asdict() for rule in self.rules],
+            "balanced": self.balanced,
+        }
+
+    def __str__(self) -> str:
+        endings = _nonzero(self.endings)
+        sent = f"{self.requests} requests, {_size(self.sent_bytes)}, {self.retries} retries"
+        lines = [
+            f"{self.ended} spans ended, {self.errors} of them errors" + (f": {endings}" if endings else ""),
+            f"buffer: {self.buffered} spans waiting, {self.in_flight} in flight, {_size(self.buffer_bytes)} of "
+            + f"{_size(self.capacity_bytes)}, peak {_size(self.peak_buffer_bytes)}",
+            f"export: {sent}; {self.truncated} spans truncated, {self.repaired} repaired",
+            f"exporter {self.exporter}, worker {self.worker}",
+        ]
+        for name, *counts in self.rules:
+            outcomes = _nonzero(dict(zip(RuleCount._fields[1:], counts, strict=True)))
+            lines.append(f"rule {name}: {outcomes or 'no match'}")
+        if errors := _nonzero(self.internal_errors):
+            lines.append(f"internal errors: {errors}")
+        if not self.balanced:
+            lines.append("the counts do not add up to the spans ended")
+        return "\n".join(lines)
+
+
+def _nonzero(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+
+
+def _size(count: int) -> str:
+    for unit, scale in (("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if count >= scale:
+            return f"{count / scale:.1f} {unit}"
+    return f"{count} B"

@@ -1,0 +1,53 @@
+"""Forks and interpreter exits, in fresh interpreters against a receiver in another process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.receivers import ReceiverProcess
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+
+
+def run(script: str, *arguments: str, endpoint: str, protocol: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environ = {
+        **os.environ,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
+        "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
+        "PYTHONPATH": str(ROOT),
+        **variables,
+    }
+    return subprocess.run(
+        [sys.executable, str(HERE / script), *arguments], env=environ, capture_output=True, text=True, timeout=90
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+def test_forking_while_exporting_hangs_nobody_and_every_span_is_accounted_for(protocol: str) -> None:
+    forks = 20
+    with ReceiverProcess(protocol.split("/")[0]) as receiver:
+        done = run("forking.py", str(forks), endpoint=receiver.endpoint, protocol=protocol)
+    assert 0 == done.returncode, done.stderr
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert (forks, True, True) == (result["children"], result["delivered"], result["balanced"])
+    # An export that a fork interrupted is sent again, so spans may arrive twice, but none is missing.
+    assert result["ended"] + 3 * forks == receiver.summary["distinct_spans"]
+
+
+@pytest.mark.parametrize(
+    ("way", "code"), [("return", 0), ("exit", 3), ("uncaught", 1), ("interrupt", -2), ("atexit", 0)]
+)
+def test_a_normal_exit_delivers_what_is_queued(way: str, code: int) -> None:
+    with ReceiverProcess("grpc") as receiver:
+        done = run("ending.py", way, endpoint=receiver.endpoint, protocol="grpc")
+    assert code == done.returncode, done.stderr
+    assert 100 == receiver.summary["distinct_spans"]
+    assert "Traceback" not in done.stderr or way in ("uncaught", "interrupt")

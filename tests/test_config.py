@@ -1,0 +1,173 @@
+"""config.py: lenient towards the environment, strict towards code."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otel_errsample.config import OTLP_VARIABLES, SETTINGS, Setting, Settings
+from otel_errsample.errors import ConfigError
+
+NUMBERS = [setting for setting in SETTINGS if isinstance(setting.default, int)]
+by_variable = pytest.mark.parametrize("setting", NUMBERS, ids=lambda setting: setting.variable)
+
+
+class Read:
+    """The settings of an environment, and what was warned about."""
+
+    def __init__(self, environ: Mapping[str, str], **given: object) -> None:
+        self.warnings: list[tuple[str, str]] = []
+        self.settings = Settings.from_env(environ, lambda *warning: self.warnings.append(warning), **given)
+
+
+def test_the_defaults_are_those_of_the_design() -> None:
+    read = Read({})
+    assert read.warnings == []
+    assert read.settings == Settings(
+        rules="",
+        max_buffer_bytes=16 * 1024 * 1024,
+        flush_errors_ms=200,
+        shutdown_timeout_ms=5000,
+        in_app_include=(),
+        max_request_bytes=2 * 1024 * 1024,
+        schedule_delay_ms=5000,
+        max_export_batch_size=512,
+    )
+
+
+def test_every_field_has_a_row() -> None:
+    fields = [field.name for field in dataclasses.fields(Settings) if field.name != "ignored"]
+    assert [setting.argument for setting in SETTINGS] == fields
+
+
+def test_variables_are_named_once() -> None:
+    names = [setting.variable for setting in SETTINGS] + [variable.suffix for variable in OTLP_VARIABLES]
+    assert len(set(names)) == len(names)
+
+
+@by_variable
+def test_a_default_is_in_its_own_range(setting: Setting) -> None:
+    assert isinstance(setting.default, int)
+    assert setting.low <= setting.default <= setting.high
+
+
+def test_good_values_are_taken() -> None:
+    environ = {
+        "OTEL_ERRSAMPLE_RULES": "a: keep if error;\nb: drop\n",
+        "OTEL_ERRSAMPLE_MAX_BUFFER_BYTES": " 65536 ",
+        "OTEL_ERRSAMPLE_FLUSH_ERRORS_MS": "0",
+        "OTEL_ERRSAMPLE_IN_APP_INCLUDE": "shop, shop_plugins ,,",
+        "OTEL_BSP_SCHEDULE_DELAY": "+250",
+    }
+    read = Read(environ)
+    assert read.warnings == []
+    assert read.settings == dataclasses.replace(
+        Read({}).settings,
+        rules="a: keep if error;\nb: drop",
+        max_buffer_bytes=65536,
+        flush_errors_ms=0,
+        in_app_include=("shop", "shop_plugins"),
+        schedule_delay_ms=250,
+    )
+
+
+@pytest.mark.parametrize("text", ["", " ", "\t\n"], ids=repr)
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.variable)
+def test_empty_counts_as_unset(setting: Setting, text: str) -> None:
+    read = Read({setting.variable: text})
+    assert (Read({}).settings, []) == (read.settings, read.warnings)
+
+
+@by_variable
+@pytest.mark.parametrize(
+    "text", ["many", "1.5", "1e3", "16MiB", "0x10", "1_000", "٣", "12\0", "9" * 5000, "--1", "nan"], ids=lambda t: t[:8]
+)
+def test_what_is_no_number_warns_once_and_gives_the_default(setting: Setting, text: str) -> None:
+    read = Read({setting.variable: text})
+    assert read.settings == Read({}).settings
+    [(variable, message)] = read.warnings
+    assert variable == setting.variable
+    assert message == f"is expected to be {setting.expectation}; the default {setting.default} is used"
+
+
+@by_variable
+@pytest.mark.parametrize("side", ["low", "high"])
+def test_out_of_range_warns_once_and_gives_the_nearest_bound(setting: Setting, side: str) -> None:
+    bound = getattr(setting, side)
+    text = "-123456789" if side == "low" else str(10**18)
+    read = Read({setting.variable: text})
+    assert bound == getattr(read.settings, setting.argument)
+    expected = f"is expected to be {setting.expectation}; {bound} is used (default {setting.default})"
+    assert [(setting.variable, expected)] == read.warnings
+
+
+def test_the_message_in_full() -> None:
+    read = Read({"OTEL_ERRSAMPLE_FLUSH_ERRORS_MS": "soon"})
+    message = "is expected to be a whole number of milliseconds from 0 to 60000; the default 200 is used"
+    assert [("OTEL_ERRSAMPLE_FLUSH_ERRORS_MS", message)] == read.warnings
+
+
+@given(st.dictionaries(st.sampled_from([setting.variable for setting in SETTINGS]), st.text(max_size=40)))
+def test_no_environment_raises_and_every_number_is_in_its_range(environ: dict[str, str]) -> None:
+    read = Read(environ)
+    for setting in NUMBERS:
+        assert setting.low <= getattr(read.settings, setting.argument) <= setting.high
+    assert len({variable for variable, _ in read.warnings}) == len(read.warnings)
+
+
+@given(st.sampled_from(NUMBERS), st.from_regex(r"secret-[a-z]{8}-[0-9]+", fullmatch=True))
+def test_a_warning_never_shows_the_value(setting: Setting, secret: str) -> None:
+    [(_, message)] = Read({setting.variable: secret}).warnings
+    assert secret not in message
+
+
+def test_a_value_given_in_code_wins_and_silences_its_variable() -> None:
+    read = Read({"OTEL_ERRSAMPLE_MAX_BUFFER_BYTES": "junk"}, max_buffer_bytes=65536, in_app_include=["shop"])
+    assert read.warnings == []
+    assert (65536, ("shop",)) == (read.settings.max_buffer_bytes, read.settings.in_app_include)
+
+
+def test_none_in_code_counts_as_not_given() -> None:
+    assert Read({"OTEL_BSP_SCHEDULE_DELAY": "7"}, schedule_delay_ms=None).settings.schedule_delay_ms == 7
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "expectation"),
+    [
+        pytest.param("flush_errors_ms", -1, "a whole number of milliseconds from 0 to 60000", id="too low"),
+        pytest.param("flush_errors_ms", 60001, "a whole number of milliseconds from 0 to 60000", id="too high"),
+        pytest.param("flush_errors_ms", True, "a whole number of milliseconds from 0 to 60000", id="bool"),
+        pytest.param("flush_errors_ms", 2.0, "a whole number of milliseconds from 0 to 60000", id="float"),
+        pytest.param("flush_errors_ms", "200", "a whole number of milliseconds from 0 to 60000", id="text"),
+        pytest.param("max_export_batch_size", 0, "a whole number of spans from 1 to 65536", id="zero"),
+        pytest.param("rules", 5, "text", id="rules as a number"),
+        pytest.param("in_app_include", "shop", "a list or tuple of non-empty strings", id="one string"),
+        pytest.param("in_app_include", ["shop", ""], "a list or tuple of non-empty strings", id="empty prefix"),
+        pytest.param("in_app_include", [1], "a list or tuple of non-empty strings", id="prefix as a number"),
+    ],
+)
+def test_a_bad_value_in_code_is_refused_with_expectation_value_and_hint(
+    argument: str, value: object, expectation: str
+) -> None:
+    row = next(setting for setting in SETTINGS if setting.argument == argument)
+    with pytest.raises(ConfigError) as caught:
+        Read({}, **{argument: value})
+    assert str(caught.value) == (
+        f"{argument} is expected to be {expectation}, got {value!r}; "
+        f"hint: leave it out to take {row.variable} or its default {row.default!r}"
+    )
+
+
+def test_an_unknown_setting_in_code_is_refused() -> None:
+    with pytest.raises(ConfigError, match="'max_queue_size' is no setting; hint: the settings are flush_errors_ms, "):
+        Read({}, max_queue_size=2048)
+
+
+@pytest.mark.parametrize(("text", "expected"), [("2048", ("OTEL_BSP_MAX_QUEUE_SIZE",)), ("", ())], ids=["set", "empty"])
+def test_a_variable_without_meaning_here_is_named_when_set(text: str, expected: tuple[str, ...]) -> None:
+    read = Read({"OTEL_BSP_MAX_QUEUE_SIZE": text})
+    assert (expected, []) == (read.settings.ignored, read.warnings)

@@ -1,0 +1,108 @@
+"""ledger.py: every ended span has one ending."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otel_errsample.ledger import ENDING_MEANINGS, ENDINGS, RuleCount, Stats
+
+counts = st.integers(0, 1 << 50)
+
+
+def stats(**fields: object) -> Stats:
+    endings = {**dict.fromkeys(ENDINGS, 0), **fields.pop("endings", {})}  # type: ignore[dict-item]
+    return Stats(**{"ended": 0, "errors": 0, "endings": endings, **fields})  # type: ignore[arg-type]
+
+
+def test_the_order_of_the_endings_is_the_numbering_of_the_counters() -> None:
+    assert ENDINGS == (
+        "delivered", "not_sampled", "dropped_by_rule", "sampled_out", "suppressed", "left_to_head", "evicted",
+        "buffer_full", "rejected", "export_failed", "undelivered", "delivery_unknown", "after_shutdown",
+        "internal_error",
+    )  # fmt: skip
+
+
+def test_every_ending_has_a_meaning_on_one_line() -> None:
+    assert all(meaning and "\n" not in meaning for meaning in ENDING_MEANINGS.values())
+
+
+@given(st.lists(counts, min_size=len(ENDINGS), max_size=len(ENDINGS)), counts, counts, st.integers(-3, 3))
+def test_balanced_means_that_the_endings_and_the_buffer_add_up(
+    numbers: list[int], buffered: int, in_flight: int, off: int
+) -> None:
+    endings = dict(zip(ENDINGS, numbers, strict=True))
+    ledger = stats(
+        ended=sum(numbers) + buffered + in_flight + off, endings=endings, buffered=buffered, in_flight=in_flight
+    )
+    assert (off == 0) == ledger.balanced
+
+
+def full() -> Stats:
+    return stats(
+        ended=17,
+        errors=4,
+        endings={"delivered": 9, "evicted": 2},
+        buffered=5,
+        in_flight=1,
+        buffer_bytes=3 << 19,
+        peak_buffer_bytes=2 << 20,
+        capacity_bytes=16 << 20,
+        requests=3,
+        sent_bytes=2560,
+        retries=1,
+        truncated=1,
+        internal_errors={"encode": 2},
+        rules=(RuleCount("pay", matched=5, kept=4, suppressed=1), RuleCount("rest")),
+        worker="running",
+    )
+
+
+def test_str_tells_everything_but_zeros() -> None:
+    assert str(full()).splitlines() == [
+        "17 spans ended, 4 of them errors: 9 delivered, 2 evicted",
+        "buffer: 5 spans waiting, 1 in flight, 1.5 MiB of 16.0 MiB, peak 2.0 MiB",
+        "export: 3 requests, 2.5 KiB, 1 retries; 1 spans truncated, 0 repaired",
+        "exporter ok, worker running",
+        "rule pay: 5 matched, 4 kept, 1 suppressed",
+        "rule rest: no match",
+        "internal errors: 2 encode",
+    ]
+
+
+def test_str_of_nothing() -> None:
+    assert str(stats()).splitlines() == [
+        "0 spans ended, 0 of them errors",
+        "buffer: 0 spans waiting, 0 in flight, 0 B of 0 B, peak 0 B",
+        "export: 0 requests, 0 B, 0 retries; 0 spans truncated, 0 repaired",
+        "exporter ok, worker not started",
+    ]
+
+
+def test_str_says_when_the_counts_do_not_add_up() -> None:
+    assert str(stats(ended=1)).splitlines()[-1] == "the counts do not add up to the spans ended"
+
+
+def test_as_dict_is_json_and_holds_every_field() -> None:
+    values = full().as_dict()
+    assert values == json.loads(json.dumps(values))
+    assert values["balanced"] is True
+    assert values["endings"]["evicted"] == 2
+    assert values["rules"][0] == {
+        "name": "pay", "matched": 5, "kept": 4, "dropped": 0, "suppressed": 1, "sampled_out": 0
+    }  # fmt: skip
+    assert {"balanced", *Stats.__dataclass_fields__} == set(values)
+
+
+def test_as_dict_is_a_copy() -> None:
+    ledger = full()
+    ledger.as_dict()["endings"]["delivered"] = 0
+    assert ledger.endings["delivered"] == 9
+
+
+def test_a_moment_of_the_ledger_does_not_change() -> None:
+    with pytest.raises(AttributeError):
+        stats().ended = 1  # type: ignore[misc]

@@ -1,0 +1,186 @@
+"""The hooks never raise, can be entered from anywhere, and the books balance afterwards."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import signal
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.trace import SpanContext, StatusCode, TraceFlags, Tracer
+
+from otel_errsample import ErrorSpanProcessor
+from otel_errsample.testing.transport import CollectingTransport
+
+
+@pytest.fixture
+def processor() -> Iterator[ErrorSpanProcessor]:
+    one = ErrorSpanProcessor("keep", transport=CollectingTransport())
+    yield one
+    one.shutdown(5_000)
+    stats = one.stats()
+    assert stats.balanced, stats
+    assert stats.buffered == stats.in_flight == 0, stats
+
+
+@pytest.fixture
+def tracer(processor: ErrorSpanProcessor) -> Tracer:
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(processor)
+    return provider.get_tracer("test")
+
+
+def a_span(number: int = 1) -> ReadableSpan:
+    return ReadableSpan("s", context=SpanContext(7, number, False, TraceFlags(1)), start_time=1, end_time=2)
+
+
+class NoContext(ReadableSpan):
+    @property
+    def context(self) -> SpanContext:
+        raise RuntimeError("no context")
+
+
+@pytest.mark.parametrize(
+    "span", [None, 7, "span", object(), NoContext("n"), ReadableSpan("no context")], ids=lambda s: type(s).__name__
+)
+def test_what_is_no_span_is_an_internal_error_and_nothing_else(processor: ErrorSpanProcessor, span: Any) -> None:
+    processor.on_start(span)
+    processor.on_end(span)
+    assert (1, 1) == (processor.stats().ended, processor.stats().endings["internal_error"])
+    assert 1 == processor.stats().internal_errors["on_end"]
+
+
+def test_the_live_exception_survives_the_hooks(processor: ErrorSpanProcessor) -> None:
+    error = ValueError("mine")
+    with pytest.raises(ValueError, match="mine") as caught:  # noqa: PT012  # the hooks run while it is handled
+        try:
+            raise error
+        except ValueError:
+            processor.on_start(a_span())
+            processor.on_end(a_span())
+            processor.on_end(None)  # type: ignore[arg-type]  # what an internal failure looks like
+            raise
+    assert error is caught.value
+    assert error.__context__ is None
+
+
+def test_spans_may_end_in_finalisers_and_weak_reference_callbacks(
+    processor: ErrorSpanProcessor, tracer: Tracer
+) -> None:
+    counter = itertools.count()
+
+    class Finalised:
+        def __init__(self) -> None:
+            self.cycle = self
+
+        def __del__(self) -> None:
+            next(counter)
+            tracer.start_span("finaliser").end()
+
+    class Watched:
+        pass
+
+    def gone(reference: object) -> None:
+        next(counter)
+        tracer.start_span("weak reference").end()
+
+    threshold = gc.get_threshold()
+    gc.set_threshold(1)
+    watched: list[object] = []
+    try:
+        for _ in range(300):
+            Finalised()
+            one = Watched()
+            watched.append(weakref.ref(one, gone))
+            del one
+            with tracer.start_as_current_span("outer") as span:
+                span.set_attribute("list", ["a" * 50] * 5)
+                span.set_status(StatusCode.ERROR)
+    finally:
+        gc.set_threshold(*threshold)
+    gc.collect()
+    stats = processor.stats()
+    assert 300 + next(counter) == stats.ended
+    assert stats.balanced
+    assert {} == stats.internal_errors
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs interval timers")
+def test_spans_may_end_in_a_signal_handler(processor: ErrorSpanProcessor) -> None:
+    numbers = itertools.count(10)
+
+    def handler(number: int, frame: object) -> None:
+        processor.on_end(a_span(next(numbers)))
+
+    before = signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+    ended = 0
+    try:
+        deadline = time.monotonic() + 0.5
+        while time.monotonic() < deadline:
+            processor.on_end(a_span())
+            ended += 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    handled = next(numbers) - 10
+    assert handled > 10
+    assert ended + handled == processor.stats().ended
+    assert {} == processor.stats().internal_errors
+
+
+def test_eight_threads_end_spans_while_others_flush(processor: ErrorSpanProcessor, tracer: Tracer) -> None:
+    failures: list[BaseException] = []
+
+    def produce() -> None:
+        try:
+            for number in range(500):
+                with tracer.start_as_current_span("s") as span:
+                    span.set_attribute("n", number)
+                    if number % 10 == 0:
+                        span.set_status(StatusCode.ERROR)
+        except BaseException as error:
+            failures.append(error)
+
+    def flush() -> None:
+        for _ in range(20):
+            processor.force_flush(5_000)
+
+    threads = [threading.Thread(target=produce) for _ in range(8)] + [threading.Thread(target=flush) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert [] == failures
+    assert processor.force_flush(10_000)
+    stats = processor.stats()
+    assert (4_000, 4_000) == (stats.ended, stats.endings["delivered"])
+
+
+def test_a_full_buffer_counts_what_it_refuses_and_stays_within_its_budget() -> None:
+    transport = CollectingTransport()
+    processor = ErrorSpanProcessor(
+        "keep", transport=transport, max_buffer_bytes=1 << 16, flush_errors_ms=60_000
+    )
+    for number in range(1, 5_000):
+        processor.on_end(a_span(number))
+    stats = processor.stats()
+    assert stats.peak_buffer_bytes <= 1 << 16
+    assert stats.balanced
+    processor.shutdown(5_000)
+    assert processor.stats().balanced
+
+
+def test_a_processor_nobody_holds_is_collected() -> None:
+    processor = ErrorSpanProcessor(transport=CollectingTransport())
+    alive = weakref.ref(processor)
+    processor.shutdown(100)
+    del processor
+    gc.collect()
+    assert alive() is None

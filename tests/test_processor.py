@@ -1,0 +1,370 @@
+"""The public face: arguments, environment, life cycle, counts."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler
+from opentelemetry.trace import Status, StatusCode, Tracer
+
+from otel_errsample import ErrorAwareSampler, ErrorSpanProcessor, Rules, Verdict
+from otel_errsample.errors import ConfigError, RuleError
+
+Make = Callable[..., tuple[Tracer, ErrorSpanProcessor]]
+
+
+@pytest.fixture
+def make() -> Iterator[Make]:
+    """A tracer on a processor; the books of every processor balance when the test ends."""
+    made: list[ErrorSpanProcessor] = []
+
+    def provide(
+        *args: Any, sampler: Sampler | None = None, **kwargs: Any
+    ) -> tuple[Tracer, ErrorSpanProcessor]:
+        processor = ErrorSpanProcessor(*args, **kwargs)
+        made.append(processor)
+        provider = TracerProvider(sampler=sampler or ErrorAwareSampler(ALWAYS_OFF), shutdown_on_exit=False)
+        provider.add_span_processor(processor)
+        return provider.get_tracer("test"), processor
+
+    yield provide
+    for processor in made:
+        processor.shutdown(2_000)
+        stats = processor.stats()
+        assert stats.balanced, stats
+        assert stats.buffered == stats.in_flight == 0, stats
+
+
+@pytest.fixture
+def memory() -> InMemorySpanExporter:
+    return InMemorySpanExporter()
+
+
+def fail(tracer: Tracer, name: str = "failing", **attributes: Any) -> None:
+    with pytest.raises(KeyError), tracer.start_as_current_span(name, attributes=attributes):
+        raise KeyError("lost")
+
+
+def attributes_of(span: ReadableSpan) -> Mapping[str, Any]:
+    return span.attributes or {}
+
+
+class TestArguments:
+    def test_a_bad_rule_in_code_raises_with_position(self) -> None:
+        with pytest.raises(RuleError, match="line 1|:1:"):
+            ErrorSpanProcessor("keep if severty >= 'error'")
+
+    def test_rules_may_be_a_prepared_object(self, make: Make, memory: InMemorySpanExporter) -> None:
+        tracer, processor = make(Rules.parse("all: keep"), memory)
+        tracer.start_span("healthy").end()
+        assert processor.force_flush(5_000)
+        assert ["healthy"] == [span.name for span in memory.get_finished_spans()]
+
+    def test_an_unknown_scope_is_refused(self) -> None:
+        with pytest.raises(ConfigError, match="scope is expected to be one of 'span', got 'trace'"):
+            ErrorSpanProcessor(scope="trace")
+
+    def test_a_number_out_of_range_is_refused(self) -> None:
+        with pytest.raises(ConfigError, match="max_buffer_bytes"):
+            ErrorSpanProcessor(max_buffer_bytes=10)
+
+
+class TestEnvironment:
+    def test_a_bad_rule_warns_once_with_name_and_position_and_the_defaults_hold(
+        self, make: Make, memory: InMemorySpanExporter, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setenv("OTEL_ERRSAMPLE_RULES", "keep if severty >= 'error'")
+        with caplog.at_level(logging.WARNING):
+            tracer, processor = make(exporter=memory)
+        assert 1 == len(caplog.records)
+        assert "OTEL_ERRSAMPLE_RULES" in caplog.text
+        assert "1:9" in caplog.text
+        fail(tracer)
+        assert processor.force_flush(5_000)
+        assert 1 == len(memory.get_finished_spans())
+
+    def test_rules_come_from_the_environment(
+        self, make: Make, memory: InMemorySpanExporter, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("OTEL_ERRSAMPLE_RULES", "drop if exception is KeyError")
+        tracer, processor = make(exporter=memory)
+        fail(tracer)
+        assert processor.force_flush(5_000)
+        assert () == memory.get_finished_spans()
+        assert 1 == processor.stats().endings["dropped_by_rule"]
+
+    @pytest.mark.parametrize("value", ["", "junk", "-1", "0", "1" * 19, "ünï", "1e9"], ids=repr)
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "OTEL_ERRSAMPLE_MAX_BUFFER_BYTES",
+            "OTEL_ERRSAMPLE_FLUSH_ERRORS_MS",
+            "OTEL_ERRSAMPLE_SHUTDOWN_TIMEOUT_MS",
+            "OTEL_ERRSAMPLE_MAX_REQUEST_BYTES",
+            "OTEL_BSP_SCHEDULE_DELAY",
+            "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "OTEL_EXPORTER_OTLP_HEADERS",
+            "OTEL_EXPORTER_OTLP_TIMEOUT",
+            "OTEL_EXPORTER_OTLP_PROTOCOL",
+            "OTEL_EXPORTER_OTLP_COMPRESSION",
+            "OTEL_EXPORTER_OTLP_CERTIFICATE",
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+        ],
+    )
+    def test_no_value_of_a_variable_raises_into_the_application(
+        self, name: str, value: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setenv(name, value)
+        with caplog.at_level(logging.WARNING):
+            processor = ErrorSpanProcessor()
+        assert len([record for record in caplog.records if name in record.getMessage()]) <= 1
+        if len(value) > 3:
+            assert value not in caplog.text
+        processor.shutdown(10)
+
+    def test_one_line_at_start_says_what_is_active(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "100")
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:hunter2@127.0.0.1:4999")
+        with caplog.at_level(logging.INFO, logger="otel_errsample"):
+            processor = ErrorSpanProcessor("mine: keep if error")
+        processor.shutdown(10)
+        (line,) = [record.getMessage() for record in caplog.records if record.levelno == logging.INFO]
+        for part in ("mine", "default.errors", "127.0.0.1:4999", "16777216", "OTEL_BSP_MAX_QUEUE_SIZE"):
+            assert part in line
+        assert "hunter2" not in caplog.text
+
+
+class TestExporter:
+    def test_a_users_exporter_gets_enriched_spans(self, make: Make, memory: InMemorySpanExporter) -> None:
+        tracer, processor = make(exporter=memory)
+        fail(tracer, mine=1)
+        assert processor.force_flush(5_000)
+        (span,) = memory.get_finished_spans()
+        attributes = attributes_of(span)
+        assert (1, "bug", "default.errors") == (
+            attributes["mine"],
+            attributes["errsample.kind"],
+            attributes["errsample.rule"],
+        )
+        assert "exception" == span.events[0].name
+
+    def test_the_span_other_processors_see_stays_as_it_was(self, memory: InMemorySpanExporter) -> None:
+        seen: list[ReadableSpan] = []
+
+        class Watcher(SpanProcessor):
+            def on_end(self, span: ReadableSpan) -> None:
+                seen.append(span)
+
+        provider = TracerProvider(shutdown_on_exit=False)
+        processor = ErrorSpanProcessor(exporter=memory)
+        provider.add_span_processor(processor)
+        provider.add_span_processor(Watcher())
+        fail(provider.get_tracer("test"))
+        processor.shutdown(5_000)
+        assert not any(key.startswith("errsample.") for key in attributes_of(seen[0]))
+
+    def test_a_failure_is_final_and_counted(self, make: Make) -> None:
+        class Failing(SpanExporter):
+            def export(self, spans: Any) -> SpanExportResult:
+                return SpanExportResult.FAILURE
+
+            def shutdown(self) -> None:
+                raise RuntimeError("not even this")
+
+        tracer, processor = make(exporter=Failing())
+        fail(tracer)
+        assert not processor.force_flush(5_000)
+        assert 1 == processor.stats().endings["export_failed"]
+        assert processor.stats().exporter.startswith("failing")
+
+
+class TestDecisions:
+    def test_the_application_decides_with_an_attribute_before_any_rule(
+        self, make: Make, memory: InMemorySpanExporter
+    ) -> None:
+        tracer, processor = make("drop if error", memory)
+        fail(tracer, "wanted", **{"errsample.keep": True})
+        fail(tracer, "unwanted", **{"errsample.keep": False})
+        assert processor.force_flush(5_000)
+        assert ["wanted"] == [span.name for span in memory.get_finished_spans()]
+
+    def test_a_storm_is_suppressed_and_the_next_kept_span_says_how_many(
+        self, make: Make, memory: InMemorySpanExporter
+    ) -> None:
+        now = [0]
+        tracer, processor = make(exporter=memory, clock=lambda: now[0])
+        for _ in range(1_000):
+            fail(tracer)
+        now[0] += 1_000_000_000
+        fail(tracer)
+        assert processor.force_flush(5_000)
+        spans = memory.get_finished_spans()
+        assert 6 == len(spans)
+        assert 995 == attributes_of(spans[-1])["errsample.suppressed"]
+        assert 995 == processor.stats().endings["suppressed"]
+        assert all("ot" not in (span.context.trace_state or {}) for span in spans)
+
+    def test_a_kept_error_counts_once_whatever_the_head_rate(self, make: Make, memory: InMemorySpanExporter) -> None:
+        tracer, processor = make("keep if error", memory, sampler=ErrorAwareSampler(0.5))
+        for _ in range(50):
+            fail(tracer)
+        assert processor.force_flush(5_000)
+        spans = memory.get_finished_spans()
+        assert 50 == len(spans)
+        assert {"th:0"} == {span.context.trace_state["ot"] for span in spans}
+
+    def test_without_an_error_aware_sampler_nothing_below_the_heads_threshold_is_claimed(
+        self, make: Make, memory: InMemorySpanExporter
+    ) -> None:
+        tracer, processor = make("keep if error", memory, sampler=ALWAYS_ON)
+        fail(tracer)
+        assert processor.force_flush(5_000)
+        (span,) = memory.get_finished_spans()
+        assert not span.context.trace_state
+
+    def test_the_head_samplers_choice_stands_where_no_rule_matches(
+        self, make: Make, memory: InMemorySpanExporter
+    ) -> None:
+        tracer, processor = make(exporter=memory, sampler=ErrorAwareSampler(0.5))
+        for _ in range(400):
+            tracer.start_span("healthy").end()
+        assert processor.force_flush(5_000)
+        stats = processor.stats()
+        exported = memory.get_finished_spans()
+        assert len(exported) == stats.endings["delivered"] == 400 - stats.endings["not_sampled"]
+        assert 100 < len(exported) < 300
+        assert {"th:8"} == {span.context.trace_state["ot"] for span in exported}
+        assert not any(key.startswith("errsample.") for span in exported for key in attributes_of(span))
+
+    def test_beside_another_processor_only_what_that_one_skips_is_exported(
+        self, make: Make, memory: InMemorySpanExporter
+    ) -> None:
+        tracer, processor = make("keep if error", memory, head_sampled=False, sampler=ErrorAwareSampler(0.5))
+        for _ in range(100):
+            fail(tracer)
+        assert processor.force_flush(5_000)
+        stats = processor.stats()
+        exported = memory.get_finished_spans()
+        assert len(exported) == stats.endings["delivered"] == 100 - stats.endings["left_to_head"]
+        assert 0 < len(exported) < 100
+        assert not any(span.context.trace_flags.sampled for span in exported)
+        assert all("th" not in span.context.trace_state.get("ot", "") for span in exported)
+
+
+class TestCallbacks:
+    def test_on_verdict_hears_of_every_error_kept_or_not(self, make: Make, memory: InMemorySpanExporter) -> None:
+        verdicts: list[Verdict] = []
+        tracer, processor = make("keep 1 per hour if error", memory, on_verdict=verdicts.append)
+        fail(tracer)
+        fail(tracer)
+        tracer.start_span("healthy").end()
+        assert [("keep", True), ("suppressed", False)] == [(verdict.action, verdict.kept) for verdict in verdicts]
+        assert {"KeyError"} == {verdict.facts.exception for verdict in verdicts}
+        assert ["rule_1", "rule_1"] == [verdict.rule for verdict in verdicts]
+
+    def test_enrich_adds_attributes_to_kept_errors(self, make: Make, memory: InMemorySpanExporter) -> None:
+        tracer, processor = make(exporter=memory, enrich=lambda span, facts: {"team": "shop", "kind": facts.kind})
+        fail(tracer)
+        assert processor.force_flush(5_000)
+        (span,) = memory.get_finished_spans()
+        assert ("shop", "bug") == (attributes_of(span)["team"], attributes_of(span)["kind"])
+
+    @pytest.mark.parametrize("argument", ["enrich", "on_verdict"])
+    @pytest.mark.parametrize("error", [ValueError, MemoryError, SystemExit, GeneratorExit])
+    def test_a_raising_callback_costs_nothing_but_a_count(
+        self, make: Make, memory: InMemorySpanExporter, argument: str, error: type[BaseException]
+    ) -> None:
+        def raising(*args: object) -> None:
+            raise error
+
+        tracer, processor = make(exporter=memory, **{argument: raising})
+        fail(tracer)
+        assert processor.force_flush(5_000)
+        assert 1 == len(memory.get_finished_spans())
+        assert {argument: 1} == processor.stats().internal_errors
+
+    def test_ctrl_c_inside_a_callback_reaches_the_application(self, make: Make, memory: InMemorySpanExporter) -> None:
+        def interrupted(verdict: Verdict) -> None:
+            raise KeyboardInterrupt
+
+        tracer, processor = make(exporter=memory, on_verdict=interrupted)
+        with pytest.raises(KeyboardInterrupt):  # noqa: PT012  # the interrupt arrives at an instruction after the hook
+            fail(tracer)
+            for _ in range(1_000):
+                pass
+        assert {"on_verdict": 1} == processor.stats().internal_errors
+
+
+class TestLifeCycle:
+    def test_nothing_starts_before_the_first_kept_span(self, make: Make, memory: InMemorySpanExporter) -> None:
+        tracer, processor = make(exporter=memory)
+        tracer.start_span("healthy").end()
+        assert "not started" == processor.stats().worker
+        fail(tracer)
+        assert "running" == processor.stats().worker
+
+    def test_spans_after_shutdown_are_counted_as_such(self, make: Make, memory: InMemorySpanExporter) -> None:
+        tracer, processor = make(exporter=memory)
+        assert processor.shutdown()
+        fail(tracer)
+        assert 1 == processor.stats().endings["after_shutdown"]
+
+    def test_a_second_shutdown_gives_the_first_ones_answer(self, make: Make, memory: InMemorySpanExporter) -> None:
+        tracer, processor = make(exporter=memory)
+        fail(tracer)
+        assert processor.shutdown()
+        assert processor.shutdown()
+        assert 1 == len(memory.get_finished_spans())
+
+    def test_the_provider_flushes_and_shuts_down(self, memory: InMemorySpanExporter) -> None:
+        provider = TracerProvider(shutdown_on_exit=False)
+        processor = ErrorSpanProcessor(exporter=memory)
+        provider.add_span_processor(processor)
+        fail(provider.get_tracer("test"))
+        assert provider.force_flush(5_000)
+        provider.shutdown()
+        assert 1 == processor.stats().endings["delivered"]
+        assert "stopped" == processor.stats().worker
+
+
+class TestErrors:
+    def test_status_error_without_an_exception_is_an_error(self, make: Make, memory: InMemorySpanExporter) -> None:
+        tracer, processor = make(exporter=memory)
+        with tracer.start_as_current_span("failing") as span:
+            span.set_status(Status(StatusCode.ERROR, "the shelf is empty"))
+        assert processor.force_flush(5_000)
+        (exported,) = memory.get_finished_spans()
+        assert "status" == attributes_of(exported)["errsample.source"]
+
+    def test_a_hostile_exception_is_delivered_and_the_application_sees_its_own(
+        self, make: Make, memory: InMemorySpanExporter
+    ) -> None:
+        class Hostile(Exception):
+            def __getattribute__(self, name: str) -> Any:
+                raise RuntimeError("no")
+
+            def __repr__(self) -> str:
+                raise RuntimeError("no")
+
+        tracer, processor = make(exporter=memory)
+        error = Hostile()
+        span = tracer.start_span("failing")
+        span.set_status(StatusCode.ERROR)
+        with pytest.raises(Hostile) as caught:  # noqa: PT012  # the span ends while the exception is on its way
+            try:
+                raise error
+            finally:
+                span.end()
+        assert error is caught.value
+        assert processor.force_flush(5_000)
+        assert 1 == len(memory.get_finished_spans())
+        assert {} == processor.stats().internal_errors

@@ -1,0 +1,60 @@
+"""A user's exporter sees the span with our attributes; everybody else sees it without."""
+
+from __future__ import annotations
+
+from opentelemetry.attributes import BoundedAttributes
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.util import BoundedList
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
+
+from otel_errsample.readable import enriched
+
+
+def a_span() -> ReadableSpan:
+    context = SpanContext(1, 2, False, TraceFlags(1), TraceState([("ot", "th:8"), ("v", "1")]))
+    attributes = BoundedAttributes(1, {"dropped": 0, "own": 1})
+    events = BoundedList.from_seq(1, [Event("first", {}, 5), Event("second", {}, 6)])
+    return ReadableSpan(
+        "name",
+        context=context,
+        parent=SpanContext(1, 9, True),
+        resource=Resource({"service.name": "s"}),
+        attributes=attributes,
+        events=events,
+        links=BoundedList.from_seq(4, [Link(context)]),
+        kind=SpanKind.SERVER,
+        status=Status(StatusCode.ERROR, "why"),
+        start_time=3,
+        end_time=4,
+        instrumentation_scope=InstrumentationScope("scope"),
+    )
+
+
+def test_a_span_that_gains_nothing_is_handed_on_as_it_is() -> None:
+    span = a_span()
+    assert span is enriched(span, None, None)
+
+
+def test_extra_attributes_are_added_to_a_copy() -> None:
+    span = a_span()
+    copy = enriched(span, None, {"errsample.kind": "bug"})
+    assert {"own": 1, "errsample.kind": "bug"} == dict(copy.attributes or {})
+    assert {"own": 1} == dict(span.attributes or {})
+
+
+def test_everything_else_is_kept_dropped_counts_too() -> None:
+    span = a_span()
+    copy = enriched(span, "ot=th:0", {"errsample.kind": "bug"})
+    for name in ("name", "parent", "resource", "events", "links", "kind", "status", "start_time", "end_time"):
+        assert getattr(span, name) == getattr(copy, name)
+    assert span.instrumentation_scope is copy.instrumentation_scope
+    assert (1, 1, 0) == (copy.dropped_attributes, copy.dropped_events, copy.dropped_links)
+
+
+def test_the_trace_state_is_replaced_or_emptied() -> None:
+    span = a_span()
+    assert "ot=th:0,v=1" == enriched(span, "ot=th:0,v=1", None).context.trace_state.to_header()
+    assert "" == enriched(span, "", None).context.trace_state.to_header()
+    assert 2 == enriched(span, "", None).context.span_id

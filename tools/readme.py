@@ -1,0 +1,121 @@
+"""Generate the tables of the README from the code they describe: `python -m tools.readme [--check] [file ...]`.
+
+A file holds a generated block between `<!-- begin generated: NAME -->` and `<!-- end generated: NAME -->`; NAME is a
+key of BLOCKS. With `--check` nothing is written, and the exit status is 1 where a file would change.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from otel_errsample.config import IGNORED, OTLP_VARIABLES, SETTINGS, Setting
+from otel_errsample.ledger import ENDING_MEANINGS
+
+_MARKER: Final = re.compile(r"^<!-- (begin|end) generated: (.+?) -->$")
+
+
+class BlockError(ValueError):
+    """The markers of a file do not name blocks that can be generated; says which line."""
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; a `|` in a cell is escaped."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def environment() -> str:
+    """Every environment variable that is read, and the ones that are known and ignored."""
+    rows = [(f"`{row.variable}`", _default(row), _values(row), row.help) for row in SETTINGS]
+    for otlp in OTLP_VARIABLES:
+        names = f"`OTEL_EXPORTER_OTLP_{otlp.suffix}`, `OTEL_EXPORTER_OTLP_TRACES_{otlp.suffix}`"
+        rows.append((names, otlp.default or "unset", "", otlp.help))
+    for name in IGNORED:
+        rows.append((f"`{name}`", "", "", "Ignored, and named in the line logged at start: the budget is in bytes."))
+    return table(("Variable", "Default", "Values", "Meaning"), rows)
+
+
+def endings() -> str:
+    """The closed list of endings."""
+    return table(("Ending", "Meaning"), [(f"`{name}`", meaning) for name, meaning in ENDING_MEANINGS.items()])
+
+
+BLOCKS: Final[dict[str, Callable[[], str]]] = {"environment": environment, "endings": endings}
+
+
+def render(text: str, blocks: Mapping[str, Callable[[], str]]) -> str:
+    """`text` with the content of every block made anew. Raises BlockError for unknown, open or crossing blocks."""
+    lines: list[str] = []
+    inside = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        marker = _MARKER.match(line)
+        if marker is None:
+            if not inside:
+                lines.append(line)
+            continue
+        side, name = marker.groups()
+        if (side == "begin") == bool(inside) or (inside and inside != name):
+            raise BlockError(f"line {number}: {line!r} is not expected {f'inside {inside!r}' if inside else 'here'}")
+        if name not in blocks:
+            raise BlockError(f"line {number}: {name!r} is no block; hint: the blocks are {', '.join(sorted(blocks))}")
+        if side == "begin":
+            lines += [line, blocks[name]()]
+            inside = name
+        else:
+            lines.append(line)
+            inside = ""
+    if inside:
+        raise BlockError(f"line {number}: the end of the block {inside!r} is missing")
+    return "\n".join(lines) + "\n"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tools.readme", description="Generate the README's tables.")
+    parser.add_argument("files", nargs="*", type=Path, default=[Path("README.md")])
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 where a file would change")
+    options = parser.parse_args(arguments)
+    stale = False
+    for path in options.files:
+        old = path.read_text(encoding="utf-8")
+        try:
+            new = render(old, BLOCKS)
+        except BlockError as error:
+            sys.exit(f"{path}: {error}")
+        if new == old:
+            continue
+        if options.check:
+            stale = True
+            print(f"{path}: generated blocks are out of date; run python -m tools.readme {path}", file=sys.stderr)
+        else:
+            path.write_text(new, encoding="utf-8")
+    return int(stale)
+
+
+def _default(setting: Setting) -> str:
+    if isinstance(setting.default, int):
+        unit = {"milliseconds": " ms", "spans": " spans"}.get(setting.unit, "")
+        return _number(setting.default, setting.unit) + unit
+    return "unset"
+
+
+def _values(setting: Setting) -> str:
+    if isinstance(setting.default, int):
+        return f"{_number(setting.low, setting.unit)} to {_number(setting.high, setting.unit)}"
+    return setting.expectation
+
+
+def _number(number: int, unit: str) -> str:
+    """Bytes with the binary multiple beside them: the variables take the plain number only."""
+    for name, scale in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if unit == "bytes" and number % scale == 0:
+            return f"{number} ({number // scale} {name})"
+    return str(number)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
