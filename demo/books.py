@@ -78,8 +78,8 @@ class Check(NamedTuple):
 def audit(answered: int, witness: Witness, stats: Stats, groups: Groups, received: Received | None) -> list[Check]:
     """Every pair of numbers that has to agree; without `received` those that need no look into the receiver."""
     checks = [
-        Check("requests answered", answered, "server spans counted beside it", witness.served),
-        Check("spans counted beside it", witness.ended, "spans ended in the ledger", stats.ended),
+        Check("requests answered", answered, "server spans counted", witness.served),
+        Check("spans counted", witness.ended, "spans ended in the ledger", stats.ended),
         Check("spans ended", stats.ended, "sum of their endings", sum(stats.endings.values())),
         Check("errors in the ledger", stats.errors, "verdicts called back", groups.errors),
         Check("exceptions swallowed", sum(stats.internal_errors.values()), "none", 0),
@@ -100,11 +100,11 @@ def _on_arrival(stats: Stats, groups: Groups, received: Received) -> list[Check]
     accounted = kept_under_limit + received.suppressed + sum(group.waiting for group in by_size)
     return [
         Check("spans delivered", stats.endings["delivered"], "distinct spans received", received.spans),
-        Check("error groups", len(kept), "received with the count they were kept with", agreeing),
+        Check("error groups", len(kept), "received as they were kept", agreeing),
         Check(
             "errors under a limit",
             sum(group.limited for group in by_size),
-            "kept + errsample.suppressed received + waiting",
+            "kept + suppressed + waiting",
             accounted,
         ),
     ]

@@ -16,6 +16,8 @@ class ErrorGroup:
     kind: str
     fault: str
     exception: str
+    """The class without its module."""
+    code: str
     culprit: str
     seen: int = 0
     kept: int = 0
@@ -56,18 +58,15 @@ class Groups:
         known = self._groups.get(key)
         if known is None:
             known = self._groups[key] = ErrorGroup(
-                *key, facts.kind, facts.fault, _exception(facts.exception, facts.cause, facts.code), facts.culprit or ""
+                *key,
+                kind=facts.kind,
+                fault=facts.fault,
+                exception=(facts.exception or "").rpartition(".")[2],
+                code=facts.code or "",
+                culprit=facts.culprit or "",
             )
         return known
 
     def by_size(self) -> list[ErrorGroup]:
         """The largest first."""
         return sorted(self._groups.values(), key=lambda group: (-group.seen, group.exception, group.culprit))
-
-
-def _exception(exception: str | None, cause: str | None, code: str | None) -> str:
-    """Class names without their modules; the root cause where it is another one."""
-    if exception is None:
-        return code or "status ERROR"
-    name = exception.rpartition(".")[2]
-    return f"{name} from {cause.rpartition('.')[2]}" if cause and cause != exception else name

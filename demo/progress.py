@@ -10,7 +10,7 @@ from typing import Final, TextIO
 REDRAW: Final = 0.1
 """Seconds between two drawings on a terminal; ten a second look steady and cost nothing."""
 PLAIN_STEPS: Final = 4
-_BAR: Final = 20
+_BAR: Final = 16
 
 
 class Progress:
@@ -28,7 +28,7 @@ class Progress:
         if self._tty:
             if self._clock() >= self._next_drawing:
                 self._next_drawing = self._clock() + REDRAW
-                line = f"  {self._bar(done)} {done:,} of {self._total:,} requests   {about()}"
+                line = f"  {self._bar(done)} {done:,} of {self._total:,}   {about()}"
                 # A line that wraps could not be rewritten.
                 self._stream.write(f"\r\x1b[2K{line[: shutil.get_terminal_size().columns - 1]}")
                 self._stream.flush()

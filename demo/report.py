@@ -50,9 +50,9 @@ def _rules(style: Style, stats: Stats) -> list[str]:
 
 
 def _groups(style: Style, groups: Sequence[ErrorGroup], handled: int) -> list[str]:
-    columns = ("seen", "kept", "rule", "kind", "fault", "exception", "culprit")
+    columns = ("seen", "kept", "kind", "fault", "exception", "code", "culprit")
     rows = [
-        (group.seen, group.kept, group.rule, group.kind, group.fault, group.exception, group.culprit)
+        (group.seen, group.kept, group.kind, group.fault, group.exception, group.code, group.culprit)
         for group in groups
     ]
     lines = [style.bold("What failed"), *table(style, columns, rows)]
@@ -73,13 +73,14 @@ def _export(style: Style, stats: Stats) -> list[str]:
 
 
 def _audit(style: Style, checks: Sequence[Check]) -> list[str]:
-    left_width = max(len(check.left_label) for check in checks)
-    right_width = max(len(check.right_label) for check in checks)
-    lines = [style.bold("Do the books balance?")]
-    for check in checks:
-        mark = style.good("ok     ") if check.agrees else style.bad("DIFFERS")
-        lines.append(
-            f"  {mark}  {check.left_label:<{left_width}} {check.left:>9,}   "
-            f"{check.right_label:<{right_width}} {check.right:>9,}"
-        )
-    return lines
+    columns = ("", "count", "", "count", "")
+    rows = [
+        ("ok" if check.agrees else "DIFFERS", check.left, check.left_label, check.right, check.right_label)
+        for check in checks
+    ]
+    header, *lines = table(style, columns, rows)
+    painted = [
+        line.replace("ok", style.good("ok"), 1) if check.agrees else style.bad(line)
+        for line, check in zip(lines, checks, strict=True)
+    ]
+    return [style.bold("Do the books balance?"), header, *painted]
