@@ -38,8 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         received = None
         if embedded is not None:
             received = Received.of(item.span for item in embedded.spans())
-    checks = audit(outcome.answered, outcome.witness, outcome.stats, outcome.groups, received)
-    print(page(style, outcome.stats, outcome.groups.by_size(), outcome.groups.handled, checks))
+    checks = audit(outcome.answers.total(), outcome.witness, outcome.stats, outcome.groups, received)
+    print(page(style, outcome.stats, outcome.groups.by_size(), outcome.answers, checks))
     print()
     print(conclusion(style, checks, seconds, received is not None))
     return 0 if all(check.agrees for check in checks) else 1
@@ -52,10 +52,8 @@ def receiver(environ: MutableMapping[str, str]) -> Iterator[Receiver | None]:
         yield None
         return
     with Receiver(protocol="grpc") as embedded:
-        # The variables with TRACES in their names win over whatever else is set.
-        ours = {_ENDPOINTS[0]: embedded.endpoint, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "grpc"}
-        before = {name: environ.get(name) for name in ours}
-        environ.update(ours)
+        before = {name: environ.get(name) for name in embedded.environ}
+        environ.update(embedded.environ)
         try:
             yield embedded
         finally:
@@ -69,7 +67,7 @@ def receiver(environ: MutableMapping[str, str]) -> Iterator[Receiver | None]:
 def heading(style: Style, options: argparse.Namespace, embedded: Receiver | None) -> str:
     """What is about to run."""
     if embedded is not None:
-        destination = f"the embedded receiver at {embedded.endpoint} (OTLP/gRPC)"
+        destination = f"the embedded receiver at {embedded.url} (OTLP/gRPC)"
     else:
         destination = "the collector that OTEL_EXPORTER_OTLP_ENDPOINT names"
     instrumentations = ", ".join(simulation.installed()) or "none"
@@ -94,7 +92,7 @@ def conclusion(style: Style, checks: Sequence[Check], seconds: float, looked: bo
         lines.append("The receiver's side was not checked: it is the user's collector.")
     if differing:
         lines += [
-            style.bad(f"{check.left_label} and {check.right_label} differ by {abs(check.left - check.right):,}.")
+            style.bad(f"{check.left:,} {check.left_label}, but {check.right:,} {check.right_label}.")
             for check in differing
         ]
     else:

@@ -33,12 +33,9 @@ class Groups:
     def __init__(self) -> None:
         self._groups: dict[tuple[str, str], ErrorGroup] = {}
         self.errors = 0
-        self.handled = 0
-        """Failures that are no errors: recorded by the application and answered."""
 
     def __call__(self, verdict: Verdict) -> None:
-        if not verdict.facts.error:
-            self.handled += 1
+        if not verdict.facts.error:  # a downgraded failure, such as a cancellation
             return
         self.errors += 1
         group = self._group(verdict)

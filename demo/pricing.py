@@ -59,8 +59,8 @@ def converted(amount: float, currency: str) -> float:
 
 
 def exchange_rate(currency: str) -> float:
-    return published_rate(currency)
+    return rate_of(currency)
 
 
-def published_rate(currency: str) -> float:
+def rate_of(currency: str) -> float:
     return _RATES[currency]

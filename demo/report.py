@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from demo.books import Check
@@ -13,12 +13,14 @@ from otel_errsample.ledger import Stats
 _BAR: Final = 40
 
 
-def page(style: Style, stats: Stats, groups: Sequence[ErrorGroup], handled: int, checks: Sequence[Check]) -> str:
+def page(
+    style: Style, stats: Stats, groups: Sequence[ErrorGroup], answers: Mapping[int, int], checks: Sequence[Check]
+) -> str:
     """Everything that is shown after the run."""
     sections = [
         _endings(style, stats),
         _rules(style, stats),
-        _groups(style, groups, handled),
+        _groups(style, groups, answers),
         _export(style, stats),
         _audit(style, checks),
     ]
@@ -49,16 +51,15 @@ def _rules(style: Style, stats: Stats) -> list[str]:
     return [style.bold("What the rules did"), *table(style, columns, rows)]
 
 
-def _groups(style: Style, groups: Sequence[ErrorGroup], handled: int) -> list[str]:
+def _groups(style: Style, groups: Sequence[ErrorGroup], answers: Mapping[int, int]) -> list[str]:
     columns = ("seen", "kept", "kind", "fault", "exception", "code", "culprit")
     rows = [
         (group.seen, group.kept, group.kind, group.fault, group.exception, group.code, group.culprit)
         for group in groups
     ]
-    lines = [style.bold("What failed"), *table(style, columns, rows)]
-    if handled:
-        lines.append(style.dim(f"  and {handled:,} exceptions that were recorded, answered and are no errors"))
-    return lines
+    statuses = ", ".join(f"{count:,} with {status}" for status, count in sorted(answers.items()))
+    note = f"Requests were answered {statuses}; an exception answered with 422 is no error."
+    return [style.bold("What failed"), *table(style, columns, rows), style.dim(f"  {note}")]
 
 
 def _export(style: Style, stats: Stats) -> list[str]:
@@ -73,14 +74,13 @@ def _export(style: Style, stats: Stats) -> list[str]:
 
 
 def _audit(style: Style, checks: Sequence[Check]) -> list[str]:
-    columns = ("", "count", "", "count", "")
     rows = [
         ("ok" if check.agrees else "DIFFERS", check.left, check.left_label, check.right, check.right_label)
         for check in checks
     ]
-    header, *lines = table(style, columns, rows)
+    _, *lines = table(style, ("",) * 5, rows)
     painted = [
         line.replace("ok", style.good("ok"), 1) if check.agrees else style.bad(line)
         for line, check in zip(lines, checks, strict=True)
     ]
-    return [style.bold("Do the books balance?"), header, *painted]
+    return [style.bold("Do the books balance?"), *painted]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,19 +35,23 @@ Tick = Callable[[int, Callable[[], str]], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What everybody counted; `delivered` is what `shutdown` returned."""
+    """What everybody counted."""
 
-    answered: int
+    answers: Counter[int]
+    """Requests by HTTP status."""
     witness: Witness
     groups: Groups
     stats: Stats
-    delivered: bool
 
 
-def run(requests: int, storm: int, seed: int, tick: Tick) -> Outcome:
-    """Serve the traffic of `seed`, sending spans wherever the environment says; `tick` hears of every request."""
+def run(requests: int, storm: int, seed: int, tick: Tick, clock: Callable[[], int] | None = None) -> Outcome:
+    """Serve the traffic of `seed`, sending spans wherever the environment says.
+
+    `tick` hears of every request: how many are done, and a function that puts the counts so far into words. `clock`
+    replaces the one of the limits.
+    """
     groups, witness = Groups(), Witness()
-    processor = ErrorSpanProcessor(RULES, on_verdict=groups)
+    processor = ErrorSpanProcessor(RULES, on_verdict=groups, clock=clock)
     provider = TracerProvider(
         sampler=ErrorAwareSampler(HEAD_RATIO),
         resource=Resource.create({"service.name": "shop"}),
@@ -55,20 +60,19 @@ def run(requests: int, storm: int, seed: int, tick: Tick) -> Outcome:
     )
     provider.add_span_processor(witness)
     provider.add_span_processor(processor)
-    answered = 0
+    answers = Counter[int]()
 
     def about() -> str:
         return f"{witness.ended:,} spans, {groups.errors:,} errors, {processor.stats().endings['delivered']:,} sent"
 
     with services() as dependencies, instrumented(provider):
         shop = Shop(provider.get_tracer("demo.shop"), dependencies)
-        for answered, request in enumerate(traffic(requests, storm, seed), start=1):
-            shop.handle(request)
-            tick(answered, about)
+        for done, request in enumerate(traffic(requests, storm, seed), start=1):
+            answers[shop.handle(request)] += 1
+            tick(done, about)
         shop.close()
-    delivered = processor.shutdown()
     provider.shutdown()
-    return Outcome(answered, witness, groups, processor.stats(), delivered)
+    return Outcome(answers, witness, groups, processor.stats())
 
 
 def installed() -> list[str]:
