@@ -67,15 +67,15 @@ def receiver(environ: MutableMapping[str, str]) -> Iterator[Receiver | None]:
 def heading(style: Style, options: argparse.Namespace, embedded: Receiver | None) -> str:
     """What is about to run."""
     if embedded is not None:
-        destination = f"the embedded receiver at {embedded.url} (OTLP/gRPC)"
+        destination = f"an embedded receiver on {embedded.endpoint}"
     else:
         destination = "the collector that OTEL_EXPORTER_OTLP_ENDPOINT names"
     instrumentations = ", ".join(simulation.installed()) or "none"
     lines = [
         style.bold("otel-errsample demo: a web shop that fails in real ways"),
         f"  Python {platform.python_version()}, OpenTelemetry SDK {sdk_version}, instrumentations: {instrumentations}",
-        f"  {options.requests:,} requests, and in their middle the payment provider goes down for {options.storm:,} more",
-        f"  head sampling {simulation.HEAD_RATIO:.0%}; spans go to {destination}",
+        f"  {options.requests:,} requests, and in their middle a storm of {options.storm:,} failing payments",
+        f"  head sampling {simulation.HEAD_RATIO:.0%}, OTLP to {destination}",
         "",
         style.bold("Rules, followed by the default ones"),
         *(f"  {rule}" for rule in simulation.RULES.splitlines()),

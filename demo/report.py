@@ -7,7 +7,7 @@ from typing import Final
 
 from demo.books import Check
 from demo.groups import ErrorGroup
-from demo.text import Style, bar, share, size, table
+from demo.text import PIPED_WIDTH, Style, bar, share, size, table
 from otel_errsample.ledger import Stats
 
 _BAR: Final = 40
@@ -52,23 +52,27 @@ def _rules(style: Style, stats: Stats) -> list[str]:
 
 
 def _groups(style: Style, groups: Sequence[ErrorGroup], answers: Mapping[int, int]) -> list[str]:
-    columns = ("seen", "kept", "kind", "fault", "exception", "code", "culprit")
-    rows = [
-        (group.seen, group.kept, group.kind, group.fault, group.exception, group.code, group.culprit)
-        for group in groups
+    columns = ["seen", "kept", "kind", "fault", "exception", "code", "culprit"]
+    if style.width < PIPED_WIDTH:
+        columns.remove("code")  # the place says more
+    rows = [[getattr(group, name) for name in columns] for group in groups]
+    statuses = ", ".join(f"{count:,} x {status}" for status, count in sorted(answers.items())) or "none"
+    return [
+        style.bold("What failed"),
+        *table(style, columns, rows),
+        style.dim(f"  answers: {statuses}"),
+        style.dim("  An exception that was recorded and answered with 422 is no error."),
     ]
-    statuses = ", ".join(f"{count:,} with {status}" for status, count in sorted(answers.items()))
-    note = f"Requests were answered {statuses}; an exception answered with 422 is no error."
-    return [style.bold("What failed"), *table(style, columns, rows), style.dim(f"  {note}")]
 
 
 def _export(style: Style, stats: Stats) -> list[str]:
     delivered = stats.endings["delivered"]
-    each = f" ({size(stats.sent_bytes // delivered)} a span)" if delivered else ""
+    each = f", {size(stats.sent_bytes // delivered)} a span" if delivered else ""
     filled = share(stats.peak_buffer_bytes, stats.capacity_bytes)
     return [
         style.bold("What it took"),
-        f"  sent         {size(stats.sent_bytes)} in {stats.requests:,} requests{each}, {stats.retries:,} retries",
+        f"  sent         {size(stats.sent_bytes)}{each}",
+        f"  requests     {stats.requests:,}, retries {stats.retries:,}",
         f"  peak buffer  {size(stats.peak_buffer_bytes)} of {size(stats.capacity_bytes)} ({filled})",
     ]
 

@@ -24,12 +24,8 @@ class OrderError(ValueError):
     """The customer asked for something that cannot be ordered."""
 
 
-class WarehouseDownError(ConnectionError):
-    """A warehouse did not take the question."""
-
-
-class WarehouseTimeoutError(TimeoutError):
-    """A warehouse took the question and gave no answer."""
+class StockError(ConnectionError):
+    """A warehouse could not be asked."""
 
 
 class Request(NamedTuple):
@@ -150,8 +146,8 @@ def _check(quantity: int) -> None:
 
 
 def _ask_warehouses() -> None:
-    north = WarehouseDownError("warehouse north refused the question")
-    south = WarehouseTimeoutError("warehouse south gave no answer")
+    north = StockError("warehouse north refused the question")
+    south = TimeoutError("warehouse south gave no answer")
     if sys.version_info >= (3, 11):
         raise builtins.ExceptionGroup("no warehouse knows the stock", [north, south])
-    raise south from north
+    raise north from south

@@ -23,7 +23,7 @@ from otel_errsample.ledger import Stats
 HEAD_RATIO: Final = 0.01
 RULES: Final = """\
 health: drop if http.route == "/healthz"
-stock:  keep if exception is demo.shop.WarehouseDownError or cause is demo.shop.WarehouseDownError
+stock:  keep if exception is demo.shop.StockError
 caller: keep 10% if fault == "caller" and error
 storm:  keep 5 per second by fingerprint if error and kind in transient
 slow:   keep 1 per second by name if duration > 0.2
