@@ -40,11 +40,9 @@ cdef class Groups:
         cdef Group other
         for known in list(self.table.values()):
             other = <Group> (<tuple> known)[2]
-            if other.resource_head == fresh.resource_head and other.resource_tail == fresh.resource_tail:
-                if other.scope_head == fresh.scope_head and other.scope_tail == fresh.scope_tail:
-                    return other
-                # One object, so that the request builder nests scopes of a resource by identity.
-                fresh.resource_head = other.resource_head
+            if (other.resource_head == fresh.resource_head and other.resource_tail == fresh.resource_tail
+                    and other.scope_head == fresh.scope_head and other.scope_tail == fresh.scope_tail):
+                return other
         return fresh
 
     cdef void clear(self):
