@@ -59,7 +59,7 @@ cdef enum:                  # verbs of rules
     ACT_KEEP, ACT_DROP, ACT_HEAD, ACT_PERCENT, ACT_BUCKET, ACT_FIRST
 
 cdef enum:
-    MAX_KEYS = 8            # check.MAX_KEYS
+    MAX_KEYS = 8            # what rules.check allows; here it keeps the array's bound
 
 cdef dict RULE_VERBS = {
     "keep": ACT_KEEP, "drop": ACT_DROP, "head": ACT_HEAD, "percent": ACT_PERCENT, "bucket": ACT_BUCKET,
@@ -76,7 +76,7 @@ cdef struct RuleRow:
     int verb
     bint shadow
     int keys
-    int32_t key_operands[8]     # MAX_KEYS
+    int32_t key_operands[8]     # at most MAX_KEYS
     uint64_t threshold
     PyObject* limiter           # kept alive by RuleTable.limiters; NULL: not limited
     uint64_t matched, kept, dropped, suppressed, sampled_out, shadowed
@@ -117,7 +117,7 @@ cdef class RuleTable:
             row.verb = RULE_VERBS[action.verb]
             row.shadow = action.shadow
             row.threshold = action.threshold
-            row.keys = len(action.keys)
+            row.keys = min(len(action.keys), MAX_KEYS)
             for key in range(row.keys):
                 row.key_operands[key] = action.keys[key]
             if action.limiter:
