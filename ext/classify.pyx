@@ -97,10 +97,12 @@ cdef str text_of(object attributes, str key):
 
 cdef bint says_the_same(object exception, str message):
     """Whether an exception that was live before the span is the one of its event; only what is certain counts."""
-    args = peek(exception, "args")
-    if message is None or type(args) is not tuple or len(<tuple> args) != 1:
+    args = attribute_of(exception, "args")
+    if message is None or type(args) is not tuple or len(<tuple> args) > 1:
         return False
-    return PyUnicode_CheckExact((<tuple> args)[0]) and (<str> (<tuple> args)[0]).startswith(message)
+    if len(<tuple> args) == 0:
+        return message == ""
+    return PyUnicode_CheckExact((<tuple> args)[0]) and <str> (<tuple> args)[0] == message
 
 
 @cython.final

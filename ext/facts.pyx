@@ -52,4 +52,5 @@ cdef class ErrorFacts:
         return SOURCES[self.source_code]
 
     def __repr__(self):
-        return f"ErrorFacts({self.exception or self.code or 'error'}, kind={self.kind}, fault={self.fault}, code={self.code})"
+        what = self.exception or self.code or "error"
+        return f"ErrorFacts({what}, kind={self.kind}, fault={self.fault}, code={self.code})"
