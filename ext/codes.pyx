@@ -303,7 +303,7 @@ cdef Code written_code(ClassInfo info, str message):
     for scheme, _path in info.carriers:
         if scheme == "errno" and message.startswith("[Errno "):
             end = message.find("]", 7, 14)
-            return errno_code(taxonomy.ERRNO, int(message[7:end])) if message[7:end].isdigit() else None
+            return errno_code(taxonomy.ERRNO, int(message[7:end])) if end > 7 and message[7:end].isdecimal() else None
         if scheme == "aws" and message.startswith("An error occurred ("):
             end = message.find(")", 19, 90)
             return aws_code(message[19:end]) if end > 0 else None

@@ -68,6 +68,11 @@ def make_span(
     )
 
 
+def event(name: str, message: str = "", **more: Any) -> dict[str, Any]:
+    """The attributes of an exception event."""
+    return {"exception.type": name, "exception.message": message, "exception.escaped": "False", **more}
+
+
 def raised(make: Callable[[], BaseException]) -> BaseException:
     """The exception after it was really raised, so that it has a traceback."""
     try:
@@ -82,3 +87,12 @@ def told_while(exception: BaseException, span: ReadableSpan, classifier: Any, st
         raise exception
     except BaseException as error:  # noqa: BLE001 (whatever it is)
         return classifier.classify_span(span, id(error) if stale else 0)
+
+
+def caused(error: BaseException, cause: BaseException | None, explicit: bool) -> BaseException:
+    """The exception with another as its cause, or as its context where that is not explicit."""
+    if cause is not None and explicit:
+        error.__cause__ = cause
+    elif cause is not None:
+        error.__context__ = cause
+    return error
