@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -64,8 +65,17 @@ def test_an_encrypted_key_is_an_error_and_asks_nobody_for_a_password(authority: 
     encrypted = client.key + ".encrypted"
     options = ("-aes256", "-passout", "pass:x", "-in", client.key, "-out", encrypted)
     subprocess.run(("openssl", "ec", *options), check=True, capture_output=True, timeout=30)
-    with pytest.raises(CertificateError):
-        Certificates(mutual(authority, Pair(client.certificate, encrypted))).context()
+    program = (
+        "import sys; from otel_errsample.transport.certificates import *; "
+        "settings = OtlpSettings(client_certificate=sys.argv[1], client_key=sys.argv[2])\n"
+        "try: Certificates(settings).context()\n"
+        "except CertificateError: print('refused')"
+    )
+    # OpenSSL asks on the terminal, so there must be one.
+    command = (sys.executable, "-c", program, client.certificate, encrypted)
+    terminal = (sys.executable, "-c", "import pty, sys; pty.spawn(sys.argv[1:])", *command)
+    done = subprocess.run(terminal, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False)
+    assert "refused" == done.stdout.strip()
 
 
 def test_a_replaced_file_is_noticed_until_it_is_loaded(authority: Authority, client: Pair, tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
 import struct
 import threading
@@ -15,42 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from otel_errsample.testing.receiver import Receiver, TlsFiles
+from otel_errsample.testing.receiver import Receiver
 from otel_errsample.testing.relay import Relay
 from otel_errsample.testing.replies import Reply, refuse_spans, unavailable
-from otel_errsample.transport import Answer, Outcome, Transport, open_transport
+from otel_errsample.transport import Answer, Outcome
 from otel_errsample.transport.settings import OtlpSettings
+from tests.exchange import exchange, opened, protocols, settings_for
 from tests.otlp import request
-from tests.tls_files import Authority, Pair
 
 _ONE = request("one")
-_ACCEPT = Reply()
 _DEADLINE = 0.5
 # How much later than its deadline a send may return on a busy machine; far below what a missed deadline would take.
 _SLACK = 2.0
-
-protocols = pytest.mark.parametrize("protocol", ["grpc", "http"])
-
-
-@contextmanager
-def opened(settings: OtlpSettings) -> Iterator[Transport]:
-    transport = open_transport(settings)
-    try:
-        yield transport
-    finally:
-        transport.close()
-
-
-@contextmanager
-def exchange(protocol: str, *script: Reply, then: Reply = _ACCEPT) -> Iterator[tuple[Transport, Receiver]]:
-    with Receiver(protocol, script, then=then) as receiver, opened(receiver.settings()) as transport:
-        yield transport, receiver
-
-
-def settings_for(protocol: str, port: int) -> OtlpSettings:
-    if protocol == "grpc":
-        return OtlpSettings("grpc", f"127.0.0.1:{port}")
-    return OtlpSettings("http/protobuf", f"http://127.0.0.1:{port}/v1/traces")
 
 
 def timed(send: Callable[[], Answer]) -> tuple[Answer, float]:
@@ -402,109 +376,3 @@ def test_a_collector_that_comes_back_on_its_port_is_found_by_the_next_send(proto
         assert Outcome.RETRY is transport.send(_ONE, 5.0).outcome
         with Receiver(protocol, port=port):
             assert Answer(Outcome.ACCEPTED) == transport.send(_ONE, 5.0)
-
-
-# TLS
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("tls"))
-
-
-@pytest.fixture(scope="module")
-def server(authority: Authority) -> Pair:
-    return authority.issue("server")
-
-
-@protocols
-def test_a_trusted_server_is_spoken_to_over_tls(protocol: str, authority: Authority, server: Pair) -> None:
-    with Receiver(protocol, tls=TlsFiles(*server)) as receiver:
-        with opened(receiver.settings(certificate=authority.roots)) as transport:
-            assert [Answer(Outcome.ACCEPTED)] * 2 == [transport.send(_ONE, 10.0) for _ in range(2)]
-        assert receiver.wait_for(2)
-
-
-@protocols
-@pytest.mark.parametrize("fault", ["unknown authority", "system roots", "expired", "wrong host"])
-def test_a_server_that_cannot_be_verified_gets_nothing(
-    protocol: str, fault: str, authority: Authority, tmp_path: Path
-) -> None:
-    pair = (
-        authority.issue("wrong", "DNS:elsewhere.example") if fault == "wrong host" else authority.issue("late", days=-1)
-    )
-    if fault in ("unknown authority", "system roots"):
-        pair = authority.issue("fine")
-    roots = {"unknown authority": Authority(tmp_path).roots, "system roots": None}.get(fault, authority.roots)
-    with Receiver(protocol, tls=TlsFiles(*pair)) as receiver:
-        with opened(receiver.settings(certificate=roots)) as transport:
-            answer = transport.send(_ONE, 5.0)
-        assert (Outcome.RETRY, False) == (answer.outcome, answer.maybe_delivered)
-        assert {"grpc": "UNAVAILABLE", "http": "tls"}[protocol] == answer.cause
-        assert [] == receiver.requests
-
-
-@protocols
-def test_a_client_certificate_is_shown_where_it_is_asked_for(protocol: str, authority: Authority, server: Pair) -> None:
-    client = authority.issue("client")
-    with Receiver(protocol, tls=TlsFiles(*server, client_roots=authority.roots)) as receiver:
-        with opened(receiver.settings(certificate=authority.roots)) as transport:
-            assert Outcome.RETRY is transport.send(_ONE, 5.0).outcome
-        assert [] == receiver.requests
-        mutual = {"client_key": client.key, "client_certificate": client.certificate}
-        with opened(receiver.settings(certificate=authority.roots, **mutual)) as transport:
-            assert Answer(Outcome.ACCEPTED) == transport.send(_ONE, 10.0)
-
-
-@protocols
-def test_certificates_replaced_on_disk_are_used_by_the_next_send(
-    protocol: str, authority: Authority, server: Pair, tmp_path: Path
-) -> None:
-    """First the client's pair expires and is replaced, then the authority changes under an open connection."""
-    roots, key, chain = (str(tmp_path / name) for name in ("roots.pem", "client.key", "client.pem"))
-
-    def install(source: str, target: str) -> None:
-        shutil.copy(source, target + ".new")
-        os.replace(target + ".new", target)
-
-    expired, fresh = authority.issue("expired", days=-1), authority.issue("fresh")
-    for source, target in ((authority.roots, roots), (expired.key, key), (expired.certificate, chain)):
-        install(source, target)
-    files = {"certificate": roots, "client_key": key, "client_certificate": chain}
-    with (
-        Receiver(protocol, tls=TlsFiles(*server, client_roots=authority.roots)) as receiver,
-        opened(receiver.settings(**files)) as transport,
-    ):
-        assert Outcome.RETRY is transport.send(_ONE, 5.0).outcome
-        install(fresh.key, key)
-        install(fresh.certificate, chain)
-        assert Answer(Outcome.ACCEPTED) == transport.send(_ONE, 10.0)
-        os.unlink(roots)
-        assert Answer(Outcome.ACCEPTED) == transport.send(_ONE, 10.0), "an open connection outlives a missing file"
-        install(Authority(tmp_path, "stranger").roots, roots)
-        assert Outcome.RETRY is transport.send(_ONE, 5.0).outcome
-
-
-@protocols
-def test_a_certificate_file_that_cannot_be_read_sends_nothing(protocol: str, server: Pair, tmp_path: Path) -> None:
-    with Receiver(protocol, tls=TlsFiles(*server)) as receiver:
-        with opened(receiver.settings(certificate=str(tmp_path / "missing.pem"))) as transport:
-            answer = transport.send(_ONE, 5.0)
-        assert (Outcome.FAILED, "certificate") == (answer.outcome, answer.cause)
-        assert [] == receiver.requests
-
-
-@protocols
-def test_abort_ends_a_send_over_tls(protocol: str, authority: Authority, server: Pair) -> None:
-    with (
-        Receiver(protocol, [Reply(fault="black_hole")], tls=TlsFiles(*server)) as receiver,
-        opened(receiver.settings(certificate=authority.roots)) as transport,
-    ):
-        answers: list[Answer] = []
-        thread = threading.Thread(target=lambda: answers.append(transport.send(_ONE, 60.0)))
-        thread.start()
-        assert receiver.wait_for_requests(1)
-        transport.abort()
-        thread.join(5.0)
-        assert [Answer(Outcome.RETRY, maybe_delivered=True, cause="aborted")] == answers
-        assert Answer(Outcome.ACCEPTED) == transport.send(_ONE, 10.0)

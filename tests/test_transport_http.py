@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -34,7 +37,7 @@ def exchange(*script: Reply) -> Iterator[tuple[HttpTransport, Receiver]]:
 
 @contextmanager
 def raw_server(*answers: bytes, hold: bool = False) -> Iterator[HttpTransport]:
-    """Answer connections in turn with these bytes, after reading a little of the request."""
+    """Answer connections in turn with these bytes, after reading a request: closing with some of it unread would reset."""
     done = threading.Event()
 
     def serve() -> None:
@@ -44,7 +47,9 @@ def raw_server(*answers: bytes, hold: bool = False) -> Iterator[HttpTransport]:
             except OSError:
                 return
             with connection:
-                connection.recv(1000)
+                received = b""
+                while not received.endswith(_ONE):
+                    received += connection.recv(1000)
                 connection.sendall(answer)
                 if hold:
                     done.wait(10.0)
@@ -145,25 +150,20 @@ def test_a_peer_that_does_not_speak_http_is_a_failure(answer: bytes) -> None:
 
 
 def test_a_refusal_before_the_request_is_read_is_understood() -> None:
-    """The server answers at once and stops reading: the rest of the request cannot be written any more."""
-    refusal = b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n"
-    done = threading.Event()
+    """The server answers and closes at once: the rest of the request cannot be written any more."""
 
     def serve() -> None:
         connection, _ = listener.accept()
         with connection:
             connection.recv(1000)
-            connection.sendall(refusal)
-            connection.shutdown(socket.SHUT_RD)
-            done.wait(10.0)
+            connection.sendall(b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n")
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=serve, daemon=True).start()
-        transport = HttpTransport(
-            OtlpSettings("http/protobuf", f"http://127.0.0.1:{listener.getsockname()[1]}/v1/traces")
-        )
-        answer = transport.send(request("one", filler=100_000), 5.0)
-        done.set()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1/traces"
+        transport = HttpTransport(OtlpSettings("http/protobuf", url))
+        # More than both sockets' buffers hold, so that the client is still writing.
+        answer = transport.send(request("one", filler=32 * 1024 * 1024), 10.0)
         transport.close()
     assert (Outcome.REFUSED, "413") == (answer.outcome, answer.cause)
 
@@ -204,6 +204,17 @@ def test_framing_headers_are_the_transports_own() -> None:
     assert "other" == sent["host"]
 
 
+def test_debugging_http_client_does_not_print_our_credentials(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
+    with Receiver("http") as receiver:
+        transport = HttpTransport(receiver.settings(headers=(("authorization", "Bearer s3cr3t"),)))
+        transport.send(_ONE, 5.0)
+        transport.close()
+    assert "s3cr3t" not in capsys.readouterr().out
+
+
 def test_the_wall_clock_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     hours = iter(range(0, 10**9, 3600))
     monkeypatch.setattr(time, "time", lambda: float(next(hours)))
@@ -211,19 +222,44 @@ def test_the_wall_clock_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None
         assert Answer(Outcome.ACCEPTED) == transport.send(_ONE, 5.0)
 
 
+def test_forgetting_closes_what_was_inherited_even_if_it_is_still_referred_to() -> None:
+    """In a child the frames of the threads that are gone refer to their sockets for ever."""
+    with exchange() as (transport, _):
+        transport.send(_ONE, 5.0)
+        inherited = transport._idle[0].sock
+        assert inherited is not None
+        transport.forget()
+        assert -1 == inherited.fileno()
+        assert Answer(Outcome.ACCEPTED) == transport.send(_ONE, 5.0)
+
+
+_FORKING = """
+import os, sys
+from otel_errsample.transport import Outcome
+from otel_errsample.transport.http import HttpTransport
+from otel_errsample.transport.settings import OtlpSettings
+transport = HttpTransport(OtlpSettings("http/protobuf", sys.argv[1], certificate=sys.argv[2]))
+payload = bytes.fromhex(sys.argv[3])
+def send():
+    return transport.send(payload, 10.0).outcome is Outcome.ACCEPTED
+assert send()
+parents = transport._idle[0]
+child = os.fork()
+if child == 0:
+    transport.forget()
+    os._exit(0 if send() else 1)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+assert send() and transport._idle[0] is parents
+print("done")
+"""
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_child_leaves_the_parents_tls_connection_alone(tmp_path: Path) -> None:
+    """In a process of its own: the receiver's threads here would be forked with it."""
     authority = Authority(tmp_path)
     with Receiver("http", tls=TlsFiles(*authority.issue("server"))) as receiver:
-        transport = HttpTransport(receiver.settings(certificate=authority.roots))
-        assert Outcome.ACCEPTED is transport.send(_ONE, 10.0).outcome
-        parents = transport._idle[0]
-        child = os.fork()
-        if child == 0:
-            transport.forget()
-            os._exit(0 if transport.send(_ONE, 10.0).outcome is Outcome.ACCEPTED else 1)
-        assert 0 == os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        assert Outcome.ACCEPTED is transport.send(_ONE, 10.0).outcome
-        assert parents is transport._idle[0]
-        transport.close()
+        command = (sys.executable, "-c", _FORKING, receiver.url, authority.roots, _ONE.hex())
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert ("done\n", 0) == (done.stdout, done.returncode), done.stderr
         assert receiver.wait_for(3)

@@ -28,6 +28,8 @@ class _Connection(http.client.HTTPConnection):
     """A connection whose socket is under the watch of the send that uses it."""
 
     sock: TimedSocket | None
+    # An application that debugs its own requests sets this on the base class; ours would print their credentials.
+    debuglevel = 0
 
     def __init__(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
         if tls is not None:
