@@ -1,1 +1,277 @@
-"""To come."""
+"""What failed, if anything.
+
+A healthy span leaves after its status, the length of its events, the live exception and five look-ups for codes,
+without allocating. The exception that is live while the span ends is preferred to the strings of its event: it has
+class, chain, codes and frames. It is used within the call and never kept. Entered under the GIL; user objects are
+touched only through the guarded readers of codes.pyx, which let a KeyboardInterrupt pass.
+"""
+
+from cpython.object cimport PyObject, PyObject_GetAttr
+from cpython.ref cimport Py_TYPE
+
+from opentelemetry.sdk.trace import Event
+from opentelemetry.trace import SpanKind
+from opentelemetry.trace.status import Status, StatusCode
+
+cdef enum:              # places in SOURCES
+    SOURCE_LIVE
+    SOURCE_EVENT
+    SOURCE_PARTIAL
+    SOURCE_STATUS
+    SOURCE_CODE
+
+cdef enum:
+    EVENTS_SEEN = 128   # events looked at from the last; the SDK's default limit of events per span
+
+cdef object CODE_OK = StatusCode.OK
+cdef object CODE_ERROR = StatusCode.ERROR
+cdef object KIND_OF_SERVER = SpanKind.SERVER
+cdef object KIND_OF_CLIENT = SpanKind.CLIENT
+cdef object KIND_OF_PRODUCER = SpanKind.PRODUCER
+cdef object KIND_OF_CONSUMER = SpanKind.CONSUMER
+# The fields of these two are read under their private names, where this SDK has them.
+cdef PyObject *SDK_STATUS = <PyObject *> Status     # kept alive by their modules
+cdef PyObject *SDK_EVENT = <PyObject *> Event
+cdef bint PLAIN_STATUS = getattr(Status(), "_status_code", None) is StatusCode.UNSET
+cdef bint PLAIN_EVENT = getattr(Event("e", None, 1), "_name", None) == "e"
+
+
+cdef inline int status_number(object status) except -1:
+    cdef object code
+    if status is None:
+        return STATUS_UNSET
+    if PLAIN_STATUS and <PyObject *> Py_TYPE(status) == SDK_STATUS:
+        code = PyObject_GetAttr(status, "_status_code")
+    else:
+        code = status.status_code
+    if code is CODE_ERROR:
+        return STATUS_ERROR
+    return STATUS_OK if code is CODE_OK else STATUS_UNSET
+
+
+cdef inline int kind_number(object kind) noexcept:
+    if kind is KIND_OF_SERVER:
+        return SPAN_SERVER
+    if kind is KIND_OF_CLIENT:
+        return SPAN_CLIENT
+    if kind is KIND_OF_CONSUMER:
+        return SPAN_CONSUMER
+    return SPAN_PRODUCER if kind is KIND_OF_PRODUCER else SPAN_INTERNAL
+
+
+cdef object exception_event(object events, int skip):
+    """The attributes of the last event named "exception" as a dict, after leaving out `skip` of them; or None."""
+    cdef Py_ssize_t at = len(events)
+    cdef Py_ssize_t end = max(at - EVENTS_SEEN, 0)
+    cdef bint plain
+    while at > end:
+        at -= 1
+        event = events[at]
+        plain = PLAIN_EVENT and <PyObject *> Py_TYPE(event) == SDK_EVENT
+        if (event._name if plain else event.name) != "exception":
+            continue
+        if skip == 0:
+            return plain_dict(event._attributes if plain else event.attributes) or {}
+        skip -= 1
+    return None
+
+
+cdef bint escaped(object event):
+    """Whether the event says that the exception left the span; the SDK writes a str."""
+    value = event.get("exception.escaped")
+    return value is True or (PyUnicode_CheckExact(value) and value in ("True", "true"))
+
+
+cdef bint recorded_twice(object events, object event):
+    """Whether the last two exception events tell of the same exception, as the gRPC server instrumentation does."""
+    before = exception_event(events, 1)
+    return before is not None and (
+        text_of(before, "exception.type") == text_of(event, "exception.type")
+        and text_of(before, "exception.message") == text_of(event, "exception.message")
+    )
+
+
+cdef str text_of(object attributes, str key):
+    return None if attributes is None else exact_text(attributes.get(key))
+
+
+cdef bint says_the_same(object exception, str message):
+    """Whether an exception that was live before the span is the one of its event; only what is certain counts."""
+    args = peek(exception, "args")
+    if message is None or type(args) is not tuple or len(<tuple> args) != 1:
+        return False
+    return PyUnicode_CheckExact((<tuple> args)[0]) and (<str> (<tuple> args)[0]).startswith(message)
+
+
+@cython.final
+cdef class Classifier:
+    """Tells what failed in a span.
+
+    `table` maps full class names to `taxonomy.Row` (default: the table of the package), `in_app_include` lists
+    module prefixes that belong to the application although they are installed. Raises ConfigError for a row with an
+    unknown kind, recovery or severity. What is remembered of classes, code objects and stack texts is bounded.
+    """
+    cdef ClassTable classes
+    cdef Fingerprints prints
+
+    def __init__(self, table=None, in_app_include=()):
+        self.classes = ClassTable(taxonomy.load_table() if table is None else table)
+        self.prints = Fingerprints(in_app_include)
+
+    cdef ErrorFacts classify(
+        self, object span, object context, object attributes, object events, object status, size_t started_with
+    ):
+        """What failed, or None. `started_with` is the address of what was live when the span started, or 0."""
+        cdef SpanCodes codes
+        cdef int state = status_number(status)
+        cdef object live = live_exception()
+        cdef object event = exception_event(events, 0) if events is not None and len(events) else None
+        cdef int kind
+        cdef Failure it
+        cdef bint stale, agrees, by_code, left
+        read_codes(attributes, &codes)
+        if state != STATUS_ERROR and live is None and event is None and codes.http < 400 and codes.rpc <= 0:
+            return None
+        kind = kind_number(span_kind(span))
+        by_code = codes_failed(&codes, kind)
+        left = False
+        if live is not None:
+            stale = <size_t> <PyObject *> live == started_with
+            agrees = event is not None and self.classes.of(type(live)).name == text_of(event, "exception.type")
+            if stale:
+                # the event may tell of another exception of the same class
+                if not (agrees and says_the_same(live, text_of(event, "exception.message"))):
+                    live = None
+            elif agrees:
+                left = True
+            elif event is None and (
+                state == STATUS_ERROR or by_code or not self.classes.of(type(live)).ordinary
+            ):
+                left = True
+            else:
+                live = None
+        if not left and event is not None:
+            left = escaped(event) or (kind == SPAN_SERVER and codes.rpc == 0 and recorded_twice(events, event))
+        if not (state == STATUS_ERROR or left or by_code):
+            return None
+        if left and kind == SPAN_SERVER and codes.rpc == 0:
+            codes.rpc = GRPC_UNKNOWN    # what grpc answers for an uncaught exception; the instrumentation says OK
+        it = Failure.__new__(Failure)
+        it.live = live
+        it.event = event
+        it.attributes = attributes
+        it.name = exact_text(span_name(span))
+        it.description = exact_text(status.description) if state == STATUS_ERROR else None
+        it.state = state
+        it.span_kind = kind
+        it.codes = codes
+        return self.fill(it)
+
+    cdef ErrorFacts fill(self, Failure it):
+        """Everything that is known about a failure."""
+        cdef ErrorFacts facts = ErrorFacts.__new__(ErrorFacts)
+        cdef StackNote stack = None
+        cdef Link head, root
+        cdef Code code
+        cdef Print made
+        it.links = []
+        it.message = text_of(it.event, "exception.message")
+        if it.live is not None:
+            facts.source_code = SOURCE_LIVE
+            it.links = exception_chain(self.classes, it.live)
+            if it.message is None:
+                it.message = safe_text(it.live)
+        elif it.event is not None:
+            stack = self.read_event(it)
+            facts.source_code = SOURCE_PARTIAL if stack is not None and stack.partial else SOURCE_EVENT
+        else:
+            facts.source_code = SOURCE_STATUS if it.state == STATUS_ERROR else SOURCE_CODE
+            it.message = it.description
+        if it.links:
+            head = it.links[0]
+            facts.exception = head.info.name if stack is None else text_of(it.event, "exception.type")
+            facts.exception_class = head.info.cls
+        if len(it.links) > 1:
+            root = it.links[len(it.links) - 1]
+            facts.cause = root.info.name
+            facts.cause_class = root.info.cls
+            facts.chain = tuple([(<Link> link).info.name for link in it.links])
+        code = decide_kind(it, self.classes)
+        made = self.print_of(it, stack, code)
+        facts.error = not downgraded(it)
+        facts.kind_code, facts.recovery_code, facts.severity_code = it.kind, it.recovery, it.severity
+        facts.fault_code = fault_of(it)
+        facts.code = None if code is None else code.text
+        facts.message = it.message
+        facts.fingerprint, facts.fingerprint_hash, facts.culprit = made.text, made.number, made.culprit
+        facts.leaf_classes = None if it.leaves is None else tuple(it.leaves)
+        return facts
+
+    cdef StackNote read_event(self, Failure it):
+        """Fill the chain from an event; answers what its stack text says, None where there is no text."""
+        cdef str name = text_of(it.event, "exception.type")
+        cdef str text = text_of(it.event, "exception.stacktrace")
+        cdef StackNote stack = None
+        if not name:
+            return None
+        if text:
+            stack = self.prints.stack(text, name, it.message or "")
+        it.links.append(make_link(self.classes.named(name), None, ""))
+        for relation, inner in stack.blocks[1:] if stack is not None else ():
+            it.links.append(make_link(self.classes.named(inner or "<unknown>"), None, relation))
+        return stack
+
+    cdef Print print_of(self, Failure it, StackNote stack, Code code):
+        """The fingerprint; the code takes part where it tells errors of one class apart, or where no class is known.
+
+        An exception passes several spans, whose codes differ: only its own code counts, or that of the RPC, which
+        an aborted handler leaves on the span alone, or that of the call, where only the text of the event is left.
+        """
+        cdef ClassInfo info = (<Link> it.links[0]).info if it.links else None
+        cdef Code telling = code if info is None else None
+        cdef Print made = None
+        if info is not None and info.coded:
+            telling = it.own or GRPC_CODES.get(it.codes.rpc)
+            if telling is None and it.live is None and it.span_kind == SPAN_CLIENT:
+                telling = HTTP_CODES.get(it.codes.http)
+        label = None if telling is None else telling.text
+        if it.live is not None:
+            made = self.prints.live(it.links, label)
+        elif stack is not None:
+            made = self.prints.parsed(stack, it.links, label)
+        if made is not None:
+            return made
+        message = None if stack is not None and stack.partial else it.message
+        return self.prints.plain(
+            "" if info is None else info.alias, label, message, endpoint_text(it.attributes, it.name)
+        )
+
+    def classify_span(self, span, size_t started_with=0):
+        """What failed in an ended span: `ErrorFacts`, or None for a span that did not fail.
+
+        To be called where the span ends, while the exception that left it is still being handled. `started_with` is
+        what `Tracker.take` answered. Raises nothing but a KeyboardInterrupt that arrived meanwhile.
+        """
+        return self.classify(
+            span, span_context(span), span_attributes(span), span_events(span), span_status(span), started_with
+        )
+
+    def facts(self, exception=None, *, event=None, codes=None, span_kind=None, name=None):
+        """What failed, apart from any span: of an exception, of its recorded strings, or of codes.
+
+        `event` is a mapping with `exception.type`, `exception.message` and `exception.stacktrace`, `codes` one with
+        attributes such as `http.response.status_code`, `span_kind` a SpanKind (default: INTERNAL), `name` stands for
+        the place where neither a frame nor a route is known. The caller has established the failure: `ErrorFacts`
+        are made of whatever is given, None of nothing.
+        """
+        cdef Failure it = Failure.__new__(Failure)
+        it.live = exception if PyExceptionInstance_Check(exception) else None
+        it.event = None if event is None else dict(event)
+        it.attributes = None if codes is None else dict(codes)
+        if it.live is None and it.event is None and it.attributes is None:
+            return None
+        it.name = exact_text(name)
+        it.state = STATUS_ERROR
+        it.span_kind = kind_number(span_kind)
+        read_codes(it.attributes, &it.codes)
+        return self.fill(it)

@@ -1,4 +1,37 @@
-"""The first matching rule wins."""
+"""The first matching rule wins.
+
+What an exported span says about the spans it stands for, in one way each, so that a backend which sums weights and
+errsample.suppressed gets the number of spans that matched:
+
+- `keep`: every matching span is exported, so each stands for itself: threshold 0, weight 1.
+- `keep P%`: those with R >= T are exported and each stands for 2**56 / (2**56 - T), on average exactly all of them.
+  Nothing else is counted: a suppressed count beside it would count the others twice.
+- `keep N per UNIT`: whether a span is kept depends on when it came, so no threshold describes it; erased, it counts
+  as 1. The others have no weight anywhere, hence each is counted in its slot and the next kept span of the slot carries
+  the number: kept + carried + still waiting in slots = seen, always and not only on average.
+- `first N per UNIT then P%`: the first N are certain and count 1 each (erased rather than 0, because their certainty
+  is one of arrival, which other services do not share). The rest is a population of its own, sampled by R alone, which
+  has nothing to do with arrival: its kept spans have the weight of P and so speak for the left out ones, which must
+  therefore not be counted as suppressed as well. Only where nothing can speak for them, with P so small that T is
+  2**56, are they counted and carried as above.
+
+The two kinds never meet in one slot, since a slot belongs to one rule. Where a limit is shared by colliding keys, the
+count rides on a span of another key; sums per rule stay exact.
+"""
+
+cimport cython
+from cpython.exc cimport PyErr_Clear
+from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_AsUnsignedLongLongMask, PyLong_Check, PyLong_CheckExact
+from cpython.object cimport PyObject, PyObject_Hash
+from cpython.tuple cimport PyTuple_Check, PyTuple_GET_ITEM, PyTuple_GET_SIZE
+from cpython.unicode cimport (
+    PyUnicode_CheckExact, PyUnicode_DATA, PyUnicode_GET_LENGTH, PyUnicode_KIND, PyUnicode_Substring,
+)
+from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+
+include "operands.pyx"
+include "conditions.pyx"
 
 cdef enum:
     HEAD = 0            # no rule matched, or the action `head`: the head sampler's decision stands
@@ -20,3 +53,298 @@ cdef struct Decision:
     uint64_t carried    # suppressed since the last kept span of this rule and key; given back if this span is lost
     uint32_t limiter    # which limiter and slot to give back to; limiter 0: none
     uint32_t slot
+
+
+cdef enum:                  # verbs of rules
+    ACT_KEEP, ACT_DROP, ACT_HEAD, ACT_PERCENT, ACT_BUCKET, ACT_FIRST
+
+cdef enum:
+    MAX_KEYS = 8            # check.MAX_KEYS
+
+cdef dict RULE_VERBS = {
+    "keep": ACT_KEEP, "drop": ACT_DROP, "head": ACT_HEAD, "percent": ACT_PERCENT, "bucket": ACT_BUCKET,
+    "first": ACT_FIRST,
+}
+cdef uint64_t RANDOMNESS_MASK = (<uint64_t> 1 << 56) - 1
+cdef uint64_t CERTAIN_LOSS = <uint64_t> 1 << 56     # no randomness reaches this threshold
+
+ACTION_NAMES = ("head", "keep", "drop", "sampled_out", "suppressed")
+WEIGHT_NAMES = ("as_is", "set", "erased")
+
+
+cdef struct RuleRow:
+    int verb
+    bint shadow
+    int keys
+    int32_t key_operands[8]     # MAX_KEYS
+    uint64_t threshold
+    PyObject* limiter           # kept alive by RuleTable.limiters; NULL: not limited
+    uint64_t matched, kept, dropped, suppressed, sampled_out, shadowed
+
+
+cdef struct Entry:
+    int rule
+    int node
+
+
+@cython.final
+cdef class RuleTable:
+    """A rule set ready for spans, with its counters; made from Rules, and Limits that outlive it."""
+    cdef readonly tuple names
+    cdef Conditions conditions
+    cdef Limits limits
+    cdef list limiters
+    cdef RuleRow* rows
+    cdef Entry* failed          # the rules that spans with facts visit
+    cdef Entry* clean           # those that spans without facts visit
+    cdef int failed_count, clean_count
+
+    def __cinit__(self, rules, Limits limits not None):
+        table = rules._table
+        cdef int place
+        cdef RuleRow* row
+        self.names = table.names
+        self.conditions = Conditions(table)
+        self.limits = limits
+        self.limiters = []
+        self.rows = <RuleRow*> calloc(len(table.actions) + 1, sizeof(RuleRow))
+        self.failed = <Entry*> calloc(len(table.failed) + 1, sizeof(Entry))
+        self.clean = <Entry*> calloc(len(table.clean) + 1, sizeof(Entry))
+        if self.rows == NULL or self.failed == NULL or self.clean == NULL:
+            raise MemoryError
+        for place, action in enumerate(table.actions):
+            row = &self.rows[place]
+            row.verb = RULE_VERBS[action.verb]
+            row.shadow = action.shadow
+            row.threshold = action.threshold
+            row.keys = len(action.keys)
+            for key in range(row.keys):
+                row.key_operands[key] = action.keys[key]
+            if action.limiter:
+                limiter = limits.claim(action.limiter, row.keys > 0, action.spans, action.unit)
+                self.limiters.append(limiter)
+                row.limiter = <PyObject*> limiter
+        self.failed_count = fill_entries(self.failed, table.failed)
+        self.clean_count = fill_entries(self.clean, table.clean)
+
+    def __dealloc__(self):
+        free(self.rows)
+        free(self.failed)
+        free(self.clean)
+
+    def counts(self):
+        """One dict per rule: its name and how often it matched, kept, dropped, suppressed, sampled out, was shadowed.
+
+        A shadow rule counts under kept, dropped and so on what it would have done. A match that is in none of them left
+        the decision to the head sampler.
+        """
+        cdef RuleRow* row
+        cdef int place
+        counted = []
+        for place in range(len(self.names)):
+            row = &self.rows[place]
+            counted.append({
+                "name": self.names[place], "matched": row.matched, "kept": row.kept, "dropped": row.dropped,
+                "suppressed": row.suppressed, "sampled_out": row.sampled_out, "shadowed": row.shadowed,
+            })
+        return counted
+
+
+cdef int fill_entries(Entry* entries, tuple pairs) except -1:
+    cdef int place
+    for place in range(len(pairs)):
+        entries[place].rule, entries[place].node = pairs[place]
+    return len(pairs)
+
+
+cdef bint randomness(object trace_state, uint64_t* r):
+    """Read R from the rv of the trace state's `ot` member (14 lower-case hex digits); whether there is one."""
+    cdef object members, text
+    if trace_state is None:
+        return False
+    try:
+        # The mapping's own get raises and catches a KeyError for the usual empty trace state.
+        members = trace_state._dict
+        text = members.get("ot")
+    except AttributeError:
+        text = trace_state.get("ot")
+    if not PyUnicode_CheckExact(text) or PyUnicode_KIND(text) != 1:
+        return False
+    return parse_rv(<const char*> PyUnicode_DATA(text), PyUnicode_GET_LENGTH(text), r)
+
+
+cdef bint parse_rv(const char* text, Py_ssize_t length, uint64_t* r) noexcept:
+    cdef Py_ssize_t at = 0, digit
+    cdef uint64_t value
+    cdef char letter
+    while at + 17 <= length:
+        if text[at] == b"r" and text[at + 1] == b"v" and text[at + 2] == b":":
+            if at + 17 < length and text[at + 17] != b";":
+                return False
+            value = 0
+            for digit in range(at + 3, at + 17):
+                letter = text[digit]
+                if b"0" <= letter <= b"9":
+                    value = value << 4 | <uint64_t> (letter - b"0")
+                elif b"a" <= letter <= b"f":
+                    value = value << 4 | <uint64_t> (letter - b"a" + 10)
+                else:
+                    return False
+            r[0] = value
+            return True
+        while at < length and text[at] != b";":
+            at += 1
+        at += 1
+    return False
+
+
+cdef uint64_t randomness_of(object context) except? 0:
+    """R of a span: from its trace state, else the low 56 bits of its trace id, 0 where it has no context."""
+    cdef uint64_t r = 0
+    cdef object trace_id
+    if not PyTuple_Check(context) or PyTuple_GET_SIZE(context) < 5:
+        return 0
+    if randomness(<object> PyTuple_GET_ITEM(context, 4), &r):
+        return r
+    trace_id = <object> PyTuple_GET_ITEM(context, 0)
+    return PyLong_AsUnsignedLongLongMask(trace_id) & RANDOMNESS_MASK if PyLong_Check(trace_id) else 0
+
+
+cdef inline uint64_t mixed(uint64_t value) noexcept:
+    """The finaliser of splitmix64: every bit of the value moves every bit of the result."""
+    value = (value ^ (value >> 30)) * <uint64_t> 0xBF58476D1CE4E5B9
+    value = (value ^ (value >> 27)) * <uint64_t> 0x94D049BB133111EB
+    return value ^ (value >> 31)
+
+
+cdef uint64_t key_hash(object value) except? 0:
+    """A hash of one key value; 0 where it is missing. Text is hashed with the process's secret, so nobody can aim."""
+    cdef int overflow = 0
+    if value_type(value) == TYPE_NONE:
+        return 0
+    if PyUnicode_CheckExact(value) and PyUnicode_GET_LENGTH(value) > SEEN_CHARACTERS:
+        value = PyUnicode_Substring(value, 0, SEEN_CHARACTERS)
+    elif PyLong_CheckExact(value):
+        PyLong_AsLongLongAndOverflow(value, &overflow)
+        if overflow:
+            return <uint64_t> overflow
+    return <uint64_t> PyObject_Hash(value)
+
+
+cdef uint32_t slot_of(RuleTable table, RuleRow* row, Look* look) except? 0:
+    cdef uint64_t combined = 0
+    cdef int key
+    for key in range(row.keys):
+        combined = mixed(combined ^ key_hash(table.conditions.fetch(look, row.key_operands[key])))
+    return combined & ((<Limiter> row.limiter).slots - 1)
+
+
+cdef int act_limited(RuleTable table, RuleRow* row, Look* look, object context, Decision* out) except -1:
+    """Spend the limit of a rule. What may run code comes first; from `slot` on nothing does."""
+    cdef uint32_t place = slot_of(table, row, look)
+    cdef uint64_t r = randomness_of(context) if row.verb == ACT_FIRST else 0
+    cdef uint64_t now = table.limits.now()
+    cdef Limiter limiter = <Limiter> row.limiter
+    cdef LimitSlot* slot = &limiter.memory[place]
+    if spend_place(limiter, slot, now) if row.verb == ACT_FIRST else spend_token(limiter, slot, now):
+        out.action = KEEP
+        out.weight = TH_ERASED
+        out.carried = take_suppressed(slot)
+        out.limiter = limiter.number
+        out.slot = place
+    elif row.verb == ACT_FIRST and row.threshold < CERTAIN_LOSS:
+        act_percent(row, r, out)
+    else:
+        slot.suppressed += 1
+        out.action = SUPPRESSED
+    return 0
+
+
+cdef inline void act_percent(RuleRow* row, uint64_t r, Decision* out) noexcept:
+    if r >= row.threshold:
+        out.action = KEEP
+        out.weight = TH_SET
+        out.threshold = row.threshold
+    else:
+        out.action = SAMPLED_OUT
+
+
+cdef int act(RuleTable table, RuleRow* row, Look* look, object context, Decision* out) except -1:
+    """Do what a matching rule says and count it."""
+    if row.verb == ACT_KEEP:
+        out.action = KEEP
+        out.weight = TH_SET
+    elif row.verb == ACT_DROP:
+        out.action = DROP
+    elif row.verb == ACT_PERCENT:
+        act_percent(row, randomness_of(context), out)
+    elif row.verb != ACT_HEAD:
+        act_limited(table, row, look, context, out)
+    row.matched += 1
+    row.shadowed += row.shadow
+    row.kept += out.action == KEEP
+    row.dropped += out.action == DROP
+    row.suppressed += out.action == SUPPRESSED
+    row.sampled_out += out.action == SAMPLED_OUT
+    return 0
+
+
+cdef inline void no_decision(Decision* out) noexcept:
+    out.action = HEAD
+    out.rule = -1
+    out.weight = TH_AS_IS
+    out.threshold = out.carried = 0
+    out.limiter = out.slot = 0
+
+
+cdef inline bint forced(object attributes, Decision* out):
+    """Whether the application itself decided, with the attribute errsample.keep."""
+    cdef object keep = attribute_value(attributes, "errsample.keep")
+    if keep is True:
+        out.action = KEEP
+        out.weight = TH_SET
+    elif keep is False:
+        out.action = DROP
+    else:
+        return False
+    return True
+
+
+cdef int decide(
+    RuleTable table, object span, object context, object attributes, ErrorFacts facts, bint sampled, Decision* out,
+) except -1:
+    """Fill the decision for one ended span; facts is None where nothing failed.
+
+    Costs one look for errsample.keep and one comparison where no rule can match a span without facts.
+    """
+    cdef Entry* entries = table.clean if facts is None else table.failed
+    cdef int count = table.clean_count if facts is None else table.failed_count
+    cdef int place
+    cdef RuleRow* row
+    cdef Look look
+    no_decision(out)
+    if attributes is not None and forced(attributes, out) or count == 0:
+        return 0
+    look_at(&look, span, attributes, facts, sampled)
+    try:
+        for place in range(count):
+            if not table.conditions.hold(entries[place].node, &look):
+                continue
+            row = &table.rows[entries[place].rule]
+            act(table, row, &look, context, out)
+            if not row.shadow:
+                out.rule = entries[place].rule
+                break
+            no_decision(out)
+    finally:
+        look_away(&look)
+    return 0
+
+
+def verdict(RuleTable table not None, object span, ErrorFacts facts=None, bint sampled=True):
+    """What decide says of a span: (action, rule, weight, threshold, carried, limiter, slot), the enums by name."""
+    cdef Decision out
+    decide(table, span, span_context(span), span_attributes(span), facts, sampled, &out)
+    return (
+        ACTION_NAMES[out.action], out.rule, WEIGHT_NAMES[out.weight], out.threshold, out.carried, out.limiter, out.slot,
+    )

@@ -1,1 +1,348 @@
-"""To come."""
+"""OTLP protobuf bytes of a span and its extra attributes, written once and directly.
+
+The bytes are those the official encoder serialises, in the same order; what that one refuses is repaired and counted,
+and what does not fit the cap is cut, level by level, until it does. One span never costs its neighbours anything.
+"""
+
+from collections import deque
+
+from cpython.list cimport PyList_CheckExact
+from cpython.object cimport PyObject, PyObject_Size
+from cpython.ref cimport Py_TYPE
+from cpython.sequence cimport PySequence_Fast_GET_ITEM, PySequence_Fast_GET_SIZE
+from cpython.tuple cimport PyTuple_CheckExact
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
+
+from wire cimport Writer, close_message, make_room, open_message, put_fixed64, put_varint, store_fixed32
+
+cdef enum:
+    SCOPE_SPANS_SPANS = 0x12        # trace.proto: ScopeSpans field 2
+    SPAN_STATE = 0x1A
+    SPAN_PARENT_ID = 0x22
+    SPAN_NAME = 0x2A
+    SPAN_KIND = 0x30
+    SPAN_START = 0x39
+    SPAN_END = 0x41
+    SPAN_ATTRIBUTES = 0x4A
+    SPAN_DROPPED_ATTRIBUTES = 0x50
+    SPAN_EVENTS = 0x5A
+    SPAN_DROPPED_EVENTS = 0x60
+    SPAN_LINKS = 0x6A
+    SPAN_DROPPED_LINKS = 0x70
+    SPAN_STATUS = 0x7A
+    SPAN_FLAGS = 0x85               # field 16: a tag of two bytes, the second 1
+    EVENT_TIME = 0x09
+    EVENT_NAME = 0x12
+    EVENT_ATTRIBUTES = 0x1A
+    EVENT_DROPPED_ATTRIBUTES = 0x20
+    LINK_ATTRIBUTES = 0x22
+    LINK_DROPPED_ATTRIBUTES = 0x28
+    LINK_FLAGS = 0x35
+    STATUS_MESSAGE = 0x12
+    STATUS_CODE = 0x18
+    LEVELS = 6
+    BLOCK = 65536                   # bytes of a scratch block: all but the rarest spans fit
+    MOST_SPARE = 4                  # more are in use at once only when spans end inside one another
+
+cdef Cuts[LEVELS] CUTS
+CUTS[0] = Cuts(
+    text=NO_LIMIT, message=NO_LIMIT, stack=NO_LIMIT, name=NO_LIMIT, state=NO_LIMIT,
+    items=ALL_ITEMS, attributes=ALL_ITEMS, events=ALL_ITEMS, links=ALL_ITEMS, fit=False,
+)
+CUTS[1] = CUTS[0]
+CUTS[1].message = 1024
+CUTS[2] = CUTS[1]
+CUTS[2].stack = 8192
+CUTS[3] = CUTS[2]
+CUTS[3].text = CUTS[3].stack = 1024
+CUTS[3].name = 256
+CUTS[3].state = 512                 # what W3C Trace Context asks everyone to carry at least
+CUTS[3].items = 64
+CUTS[4] = CUTS[3]
+CUTS[4].attributes = 32
+CUTS[4].events = 4
+CUTS[4].links = 8
+CUTS[5] = CUTS[4]
+CUTS[5].attributes = CUTS[5].events = CUTS[5].links = 0
+CUTS[5].fit = True
+
+cdef PyObject* DEQUE = <PyObject*> deque
+
+cdef char* SPARE_BLOCKS[MOST_SPARE]
+cdef int spare_blocks = 0
+
+
+cdef int writer_open(Writer* w, size_t cap) except -1:
+    """Scratch memory of the call's own, so that a span may end while another is being encoded."""
+    global spare_blocks
+    if spare_blocks:
+        spare_blocks -= 1
+        w.start = SPARE_BLOCKS[spare_blocks]
+    else:
+        w.start = <char*> malloc(BLOCK)
+        if w.start is NULL:
+            raise MemoryError("no scratch memory to encode a span")
+    w.size = 0
+    w.room = min(<size_t> BLOCK, cap)
+    w.cap = cap
+    w.overflow = False
+    return 0
+
+
+cdef void writer_close(Writer* w) noexcept:
+    global spare_blocks
+    if w.room <= BLOCK and spare_blocks < MOST_SPARE:
+        SPARE_BLOCKS[spare_blocks] = w.start
+        spare_blocks += 1
+    else:
+        free(w.start)
+    w.start = NULL
+    w.size = w.room = 0
+
+
+cdef object iterable_items(Encoder* e, object items):
+    """Events or links as a list or tuple; None where there are none or they cannot be read."""
+    if items is None or (<PyObject*> Py_TYPE(items) == DEQUE and PyObject_Size(items) == 0):
+        return None
+    if PyTuple_CheckExact(items) or PyList_CheckExact(items):
+        return items
+    taken = []
+    try:
+        for item in items:
+            if len(taken) == MOST_COPIED:
+                e.repaired += 1
+                break
+            taken.append(item)
+    except BaseException:
+        e.repaired += 1
+    return taken
+
+
+cdef void put_fixed32(Writer* w, uint8_t tag, uint32_t value) noexcept nogil:
+    cdef char* p
+    if make_room(w, 5):
+        p = w.start + w.size
+        p[0] = <char> tag
+        store_fixed32(p + 1, value)
+        w.size += 5
+
+
+cdef void put_piece(Encoder* e, object text) noexcept:
+    """A part of the trace state: text without a head."""
+    cdef Utf8 t
+    if not PyUnicode_Check(text):
+        text = text_of(text, &e.repaired)
+    measure(e.w, text, e.cuts.state, &t)
+    if make_room(e.w, t.size):
+        e.w.size = store_text(e.w.start + e.w.size, &t, &e.repaired) - e.w.start
+
+
+cdef void put_members(Encoder* e, object members) noexcept:
+    """A dict as a trace state header, as many of its first members as the limit allows."""
+    cdef PyObject* borrowed_key
+    cdef PyObject* borrowed_value
+    cdef Py_ssize_t position = 0
+    cdef size_t before = e.w.size
+    cdef size_t content = open_message(e.w, SPAN_STATE, 1)
+    cdef size_t size
+    while not e.w.overflow and PyDict_Next(members, &position, &borrowed_key, &borrowed_value):
+        key = <object> borrowed_key
+        value = <object> borrowed_value
+        size = e.w.size
+        if size > content:
+            put_piece(e, ",")
+        put_piece(e, key)
+        put_piece(e, "=")
+        put_piece(e, value)
+        if e.w.size - content > e.cuts.state:
+            e.w.size = size
+            break
+    if e.w.size == content:
+        e.w.size = before
+    else:
+        close_message(e.w, content, 1)
+
+
+cdef void put_state(Encoder* e, object context, object header) noexcept:
+    """The header given, or the span's own trace state. It is cut between members, since half a member is invalid."""
+    if header is None:
+        state = peek(e, <Accessor> context_state, context)
+        if state is not None and not PyDict_Check(state):
+            state = stand_in(e, state, 0)
+        if PyDict_Check(state) and PyDict_Size(state):
+            put_members(e, state)
+        return
+    if <size_t> PyUnicode_GET_LENGTH(header) > e.cuts.state:
+        try:
+            header = PyUnicode_Substring(header, 0, e.cuts.state).rpartition(",")[0]
+        except BaseException:
+            return
+    put_text(e.w, SPAN_STATE, header, e.cuts.state, &e.repaired)
+
+
+cdef void put_status(Encoder* e, object status) noexcept:
+    cdef size_t content
+    if status is None:
+        return
+    content = open_message(e.w, SPAN_STATUS, 1)
+    put_text(e.w, STATUS_MESSAGE, peek(e, <Accessor> status_description, status), e.cuts.text, &e.repaired)
+    code = peek(e, <Accessor> status_code, status)
+    put_varint(e.w, STATUS_CODE, member_position(e, STATUS_MEMBERS, code))
+    close_message(e.w, content, 1)
+
+
+cdef void put_event(Encoder* e, object event) noexcept:
+    cdef size_t content = open_message(e.w, SPAN_EVENTS, 2)
+    cdef Py_ssize_t left_out = 0
+    put_fixed64(e.w, EVENT_TIME, nanoseconds(e, peek(e, <Accessor> event_time, event)))
+    put_text(e.w, EVENT_NAME, peek(e, <Accessor> event_name, event), e.cuts.name, &e.repaired)
+    attributes = peek(e, <Accessor> event_attributes, event)
+    if attributes is not None:
+        e.in_event = True
+        left_out = put_attributes(e, EVENT_ATTRIBUTES, attributes, e.cuts.attributes, 0)
+        e.in_event = False
+    dropped = peek(e, <Accessor> event_dropped_attributes, event)
+    put_varint(e.w, EVENT_DROPPED_ATTRIBUTES, dropped_count(e, dropped, left_out))
+    close_message(e.w, content, 2)
+
+
+cdef void put_link(Encoder* e, object link) noexcept:
+    cdef size_t content
+    cdef Py_ssize_t left_out = 0
+    context = peek(e, <Accessor> link_context, link)
+    if context is None:
+        return
+    content = open_message(e.w, SPAN_LINKS, 1)
+    put_trace_id(e, peek(e, <Accessor> context_trace_id, context))
+    put_span_id(e, SPAN_ID, peek(e, <Accessor> context_span_id, context))
+    attributes = peek(e, <Accessor> link_attributes, link)
+    if attributes is not None:
+        left_out = put_attributes(e, LINK_ATTRIBUTES, attributes, e.cuts.attributes, 0)
+    dropped = peek(e, <Accessor> link_dropped_attributes, link)
+    put_varint(e.w, LINK_DROPPED_ATTRIBUTES, dropped_count(e, dropped, left_out))
+    put_fixed32(e.w, LINK_FLAGS, flags_of(e, context))
+    close_message(e.w, content, 1)
+
+
+cdef object most_telling(Encoder* e, object events):
+    """The events to keep when only a few may stay: the last exceptions, then the last others; in their order."""
+    cdef Py_ssize_t i
+    cdef list kept = []
+    try:
+        names = [peek(e, <Accessor> event_name, event) for event in events]
+        for wanted in (True, False):
+            for i in range(len(names) - 1, -1, -1):
+                if len(kept) < e.cuts.events and (type(names[i]) is str and names[i] == "exception") is wanted:
+                    kept.append(i)
+        kept.sort()
+        return [events[i] for i in kept]
+    except BaseException:
+        e.repaired += 1
+        return []
+
+
+cdef Py_ssize_t put_events(Encoder* e, object events) noexcept:
+    """Returns how many were left out."""
+    cdef Py_ssize_t i = 0
+    cdef Py_ssize_t total
+    items = iterable_items(e, events)
+    if items is None:
+        return 0
+    total = PySequence_Fast_GET_SIZE(items)
+    if total > e.cuts.events:
+        items = most_telling(e, items)
+    # The size is read each time: user code run for one event may change the list.
+    while i < PySequence_Fast_GET_SIZE(items) and i < total and not e.w.overflow:
+        event = <object> PySequence_Fast_GET_ITEM(items, i)
+        put_event(e, event)
+        i += 1
+    return total - i
+
+
+cdef Py_ssize_t put_links(Encoder* e, object links) noexcept:
+    """Returns how many were left out."""
+    cdef Py_ssize_t i = 0
+    cdef Py_ssize_t total
+    items = iterable_items(e, links)
+    if items is None:
+        return 0
+    total = PySequence_Fast_GET_SIZE(items)
+    while i < PySequence_Fast_GET_SIZE(items) and i < min(total, e.cuts.links) and not e.w.overflow:
+        link = <object> PySequence_Fast_GET_ITEM(items, i)
+        put_link(e, link)
+        i += 1
+    return total - i
+
+
+cdef void put_span(
+    Encoder* e, object span, object context, object attributes, object events, object trace_state, object extra
+) noexcept:
+    cdef size_t content = open_message(e.w, SCOPE_SPANS_SPANS, 2)
+    cdef Py_ssize_t left_out = 0
+    put_trace_id(e, peek(e, <Accessor> context_trace_id, context))
+    put_span_id(e, SPAN_ID, peek(e, <Accessor> context_span_id, context))
+    put_state(e, context, trace_state)
+    parent = peek(e, <Accessor> span_parent, span)
+    if parent is not None:
+        put_span_id(e, SPAN_PARENT_ID, peek(e, <Accessor> context_span_id, parent))
+    put_text(e.w, SPAN_NAME, peek(e, <Accessor> span_name, span), e.cuts.name, &e.repaired)
+    put_varint(e.w, SPAN_KIND, member_position(e, KIND_MEMBERS, peek(e, <Accessor> span_kind, span)))
+    put_fixed64(e.w, SPAN_START, nanoseconds(e, peek(e, <Accessor> span_start, span)))
+    put_fixed64(e.w, SPAN_END, nanoseconds(e, peek(e, <Accessor> span_end, span)))
+    if attributes is not None:
+        left_out = put_attributes(e, SPAN_ATTRIBUTES, attributes, e.cuts.attributes, 0)
+    if extra is not None:
+        left_out += put_attributes(e, SPAN_ATTRIBUTES, extra, ALL_ITEMS, 0)
+    dropped = peek(e, <Accessor> span_dropped_attributes, span)
+    put_varint(e.w, SPAN_DROPPED_ATTRIBUTES, dropped_count(e, dropped, left_out))
+    left_out = put_events(e, events)
+    dropped = peek(e, <Accessor> span_dropped_events, span)
+    put_varint(e.w, SPAN_DROPPED_EVENTS, dropped_count(e, dropped, left_out))
+    left_out = put_links(e, peek(e, <Accessor> span_links, span))
+    dropped = peek(e, <Accessor> span_dropped_links, span)
+    put_varint(e.w, SPAN_DROPPED_LINKS, dropped_count(e, dropped, left_out))
+    put_status(e, peek(e, <Accessor> span_status, span))
+    if make_room(e.w, 1):
+        e.w.start[e.w.size] = <char> SPAN_FLAGS
+        e.w.size += 1
+    put_fixed32(e.w, 1, flags_of(e, parent))
+    close_message(e.w, content, 2)
+
+
+cdef int encode_span(
+    Writer* w, object span, object context, object attributes, object events, object trace_state, object extra,
+    uint32_t* repaired
+) except -1:
+    """Write the span as a field of ScopeSpans.spans; returns the level of cuts it took, 0 for none.
+
+    `trace_state` replaces the span's own unless None; `extra` follows the attributes. Raises ValueError where there
+    is no context to read the ids from.
+    """
+    cdef Encoder e
+    cdef int level
+    if context is None or not readable_context(context):
+        raise ValueError("the span has no readable context")
+    e.w = w
+    e.in_event = False
+    for level in range(LEVELS):
+        e.cuts = &CUTS[level]
+        e.repaired = 0
+        w.size = 0
+        w.overflow = False
+        put_span(&e, span, context, attributes, events, trace_state, extra)
+        if not w.overflow:
+            break
+    repaired[0] = e.repaired
+    return level
+
+
+cdef bint readable_context(object context) noexcept:
+    if <PyObject*> Py_TYPE(context) == CONTEXT:
+        return True
+    try:
+        context_trace_id(context)
+        context_span_id(context)
+    except BaseException:
+        return False
+    return True

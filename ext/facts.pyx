@@ -24,6 +24,7 @@ cdef class ErrorFacts:
     cdef readonly object message
     cdef readonly object fingerprint    # "1-" + 16 hex digits
     cdef readonly object culprit        # "module:function"
+    cdef readonly tuple chain           # full class names from the outermost to the root cause; None for one alone
     cdef uint64_t fingerprint_hash      # the 64 bits of fingerprint; 0: none
     # The classes, for `exception is` and `cause is`; None where only a name is known. Never the instance.
     cdef object exception_class
@@ -52,3 +53,27 @@ cdef class ErrorFacts:
 
     def __repr__(self):
         return f"ErrorFacts({self.exception or self.code or 'error'}, kind={self.kind}, fault={self.fault}, code={self.code})"
+
+
+def make_facts(*, bint error=True, str kind="unknown", str fault="unknown", str severity="error", str recovery="none",
+               str source="live", exception=None, cause=None, code=None, message=None, fingerprint=None, culprit=None,
+               exception_class=None, cause_class=None, leaf_classes=None):
+    """ErrorFacts from names, for tests; raises ValueError for a name that is not one of its axis."""
+    cdef ErrorFacts facts = ErrorFacts.__new__(ErrorFacts)
+    facts.error = error
+    facts.kind_code = KINDS.index(kind)
+    facts.fault_code = FAULTS.index(fault)
+    facts.severity_code = SEVERITIES.index(severity)
+    facts.recovery_code = RECOVERIES.index(recovery)
+    facts.source_code = SOURCES.index(source)
+    facts.exception = exception
+    facts.cause = cause
+    facts.code = code
+    facts.message = message
+    facts.fingerprint = fingerprint
+    facts.fingerprint_hash = int(fingerprint[2:], 16) if fingerprint else 0
+    facts.culprit = culprit
+    facts.exception_class = exception_class
+    facts.cause_class = cause_class
+    facts.leaf_classes = leaf_classes
+    return facts

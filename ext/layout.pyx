@@ -9,11 +9,16 @@ properties.
 from cpython.object cimport PyObject, PyObject_GetAttr
 from cpython.ref cimport Py_TYPE
 from cpython.dict cimport PyDict_Check
-from cpython.tuple cimport PyTuple_CheckExact
+from cpython.tuple cimport PyTuple_CheckExact, PyTuple_GET_ITEM
 
 cdef PyObject* READABLE = NULL      # the probed type, kept alive by sys.modules; NULL: public properties only
 cdef PyObject* ATTRIBUTES = NULL    # BoundedAttributes, whose _dict is a dict
 cdef PyObject* LIST = NULL          # BoundedList, whose _dq is a deque
+cdef PyObject* CONTEXT = NULL       # SpanContext, a tuple
+cdef PyObject* STATE = NULL         # TraceState, whose _dict is a dict
+cdef PyObject* STATUS = NULL
+cdef PyObject* EVENT = NULL
+cdef PyObject* LINK = NULL
 
 
 cdef inline object field(object span, str private, str public):
@@ -97,22 +102,118 @@ cdef inline object span_scope(object span):
     return field(span, "_instrumentation_scope", "instrumentation_scope")
 
 
+cdef inline object part(object owner, PyObject* known, str private, str public):
+    """One field of what a span holds, through the private name where the owner is of a known type."""
+    if <PyObject*> Py_TYPE(owner) == known:
+        return PyObject_GetAttr(owner, private)
+    return PyObject_GetAttr(owner, public)
+
+
+cdef inline object context_item(object context, Py_ssize_t index, str public):
+    if <PyObject*> Py_TYPE(context) == CONTEXT:
+        return <object> PyTuple_GET_ITEM(context, index)
+    return PyObject_GetAttr(context, public)
+
+
+cdef inline object context_trace_id(object context):
+    return context_item(context, 0, "trace_id")
+
+
+cdef inline object context_span_id(object context):
+    return context_item(context, 1, "span_id")
+
+
+cdef inline object context_is_remote(object context):
+    return context_item(context, 2, "is_remote")
+
+
+cdef inline object context_state(object context):
+    """The trace state as a dict (not to be changed), another mapping, or None."""
+    state = context_item(context, 4, "trace_state")
+    if <PyObject*> Py_TYPE(state) == STATE:
+        return PyObject_GetAttr(state, "_dict")
+    return state
+
+
+cdef inline object status_code(object status):
+    """The StatusCode member."""
+    return part(status, STATUS, "_status_code", "status_code")
+
+
+cdef inline object status_description(object status):
+    return part(status, STATUS, "_description", "description")
+
+
+cdef inline object event_name(object event):
+    return part(event, EVENT, "_name", "name")
+
+
+cdef inline object event_time(object event):
+    """Time in ns since the epoch."""
+    return part(event, EVENT, "_timestamp", "timestamp")
+
+
+cdef inline object event_attributes(object event):
+    """The attributes as a dict (not to be changed), or None."""
+    return plain_dict(part(event, EVENT, "_attributes", "attributes"))
+
+
+cdef inline object link_context(object link):
+    return part(link, LINK, "_context", "context")
+
+
+cdef inline object link_attributes(object link):
+    """The attributes as a dict (not to be changed), or None."""
+    return plain_dict(part(link, LINK, "_attributes", "attributes"))
+
+
+cdef inline object dropped(object owner, PyObject* known, str private, PyObject* counting, str public):
+    """How many the SDK's limits cost: counted by the private container, or by the owner's public property."""
+    if <PyObject*> Py_TYPE(owner) == known:
+        held = PyObject_GetAttr(owner, private)
+        if <PyObject*> Py_TYPE(held) == counting:
+            return PyObject_GetAttr(held, "dropped")
+    return PyObject_GetAttr(owner, public)
+
+
+cdef inline object span_dropped_attributes(object span):
+    return dropped(span, READABLE, "_attributes", ATTRIBUTES, "dropped_attributes")
+
+
+cdef inline object span_dropped_events(object span):
+    return dropped(span, READABLE, "_events", LIST, "dropped_events")
+
+
+cdef inline object span_dropped_links(object span):
+    return dropped(span, READABLE, "_links", LIST, "dropped_links")
+
+
+cdef inline object event_dropped_attributes(object event):
+    return dropped(event, EVENT, "_attributes", ATTRIBUTES, "dropped_attributes")
+
+
+cdef inline object link_dropped_attributes(object link):
+    return dropped(link, LINK, "_attributes", ATTRIBUTES, "dropped_attributes")
+
+
 def probe():
     """Look once whether the installed SDK keeps its fields where this extension reads them.
 
     Returns the answer as a bool; False means every field is read through the public properties.
     """
-    global READABLE, ATTRIBUTES, LIST
-    READABLE = ATTRIBUTES = LIST = NULL
+    global READABLE, ATTRIBUTES, LIST, CONTEXT, STATE, STATUS, EVENT, LINK
+    READABLE = ATTRIBUTES = LIST = CONTEXT = STATE = STATUS = EVENT = LINK = NULL
     from opentelemetry.sdk import trace as sdk_trace
     from opentelemetry.sdk.util import BoundedList
     from opentelemetry.attributes import BoundedAttributes
-    from opentelemetry.trace import SpanContext, SpanKind, Status, TraceFlags
+    from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
     try:
-        context = SpanContext(3, 5, False, TraceFlags(1))
+        state = TraceState([("k", "v")])
+        context = SpanContext(3, 5, False, TraceFlags(1), state)
         attributes = BoundedAttributes(8, {"a": 1})
         events = BoundedList.from_seq(8, [sdk_trace.Event("e", attributes, 7)])
-        status = Status()
+        link = Link(context, attributes)
+        status = Status(StatusCode.ERROR, "d")
         span = sdk_trace.ReadableSpan(
             "n", context=context, parent=context, attributes=attributes, events=events, links=events,
             kind=SpanKind.SERVER, status=status, start_time=11, end_time=13,
@@ -127,8 +228,11 @@ def probe():
             and isinstance(attributes._dict, dict) and attributes._dict["a"] == 1
             and len(events._dq) == 1 and events._dq[0]._attributes is attributes
             and events._dq[0]._name == "e" and events._dq[0]._timestamp == 7
-            and isinstance(context, tuple) and context[0] == 3 and context[1] == 5 and context[3] == 1
-            and context[4] is context.trace_state
+            and isinstance(context, tuple) and context[0] == 3 and context[1] == 5 and context[2] is False
+            and context[3] == 1 and context[4] is state and isinstance(state._dict, dict) and state._dict["k"] == "v"
+            and status._status_code is StatusCode.ERROR and status._description == "d"
+            and link._context is context and link._attributes is attributes
+            and attributes.dropped == 0 and events.dropped == 0
         )
     except Exception:
         return False
@@ -136,4 +240,9 @@ def probe():
         READABLE = <PyObject*> sdk_trace.ReadableSpan
         ATTRIBUTES = <PyObject*> BoundedAttributes
         LIST = <PyObject*> BoundedList
+        CONTEXT = <PyObject*> SpanContext
+        STATE = <PyObject*> TraceState
+        STATUS = <PyObject*> Status
+        EVENT = <PyObject*> sdk_trace.Event
+        LINK = <PyObject*> Link
     return known

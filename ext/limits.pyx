@@ -1,1 +1,147 @@
-"""To come."""
+"""Limits of rules: token buckets and fixed windows, with the count of what they left out.
+
+Memory is fixed per limited rule: one slot, or 1024 where it counts by keys (24 bytes each). Keys share a slot when
+their hashes collide, and then they share its budget; the sums stay exact, because a slot's suppressed count is handed
+on once, whichever of its keys is kept next. A slot is read and written without running Python code in between, so the
+GIL is all the locking there is.
+"""
+
+cimport cython
+from cpython.dict cimport PyDict_Next
+from cpython.object cimport PyObject
+from libc.stdint cimport uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memset
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
+
+cdef enum:
+    SLOTS_PER_LIMITER = 1024    # a power of two: the slot is the low bits of the key's hash
+    MAX_LIMITERS = 1000         # as many as a rule set can have rules, so those of the newest table always fit
+
+
+cdef struct LimitSlot:
+    uint64_t moment         # bucket: when it was last refilled, ns; window: its number since the clock's origin
+    uint64_t spent          # bucket: what is not refilled yet, in ns of unit times N; window: spans so far
+    uint64_t suppressed     # since the last kept span
+
+
+@cython.final
+cdef class Limiter:
+    """The budget of one rule: `spans` per `unit` ns and slot."""
+    cdef readonly str name
+    cdef uint32_t number, slots
+    cdef uint64_t spans, unit
+    cdef LimitSlot* memory
+
+    def __cinit__(self, str name, uint32_t number, uint32_t slots, uint64_t spans, uint64_t unit):
+        self.name = name
+        self.number = number
+        self.slots = slots
+        self.spans = spans
+        self.unit = unit
+        self.memory = <LimitSlot*> calloc(slots, sizeof(LimitSlot))
+        if self.memory == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self.memory)
+
+
+cdef inline bint spend_token(Limiter limiter, LimitSlot* slot, uint64_t now) noexcept:
+    """Take a token of the bucket: N per unit, at most N saved up; whether there was one.
+
+    A token costs `unit`, and `spans` come back per ns: whole numbers, so no rate drifts. At most 1e6 * 3.6e12, which
+    fits 64 bits, is ever spent.
+    """
+    cdef uint64_t passed = now - slot.moment if now > slot.moment else 0
+    if passed >= limiter.unit or passed * limiter.spans >= slot.spent:
+        slot.spent = 0
+    else:
+        slot.spent -= passed * limiter.spans
+    if now > slot.moment:
+        slot.moment = now
+    if slot.spent > (limiter.spans - 1) * limiter.unit:
+        return False
+    slot.spent += limiter.unit
+    return True
+
+
+cdef inline bint spend_place(Limiter limiter, LimitSlot* slot, uint64_t now) noexcept:
+    """Take a place among the first N of the present window; whether there was one."""
+    cdef uint64_t window = now // limiter.unit
+    if window > slot.moment:
+        slot.moment = window
+        slot.spent = 0
+    if slot.spent >= limiter.spans:
+        return False
+    slot.spent += 1
+    return True
+
+
+cdef inline uint64_t take_suppressed(LimitSlot* slot) noexcept:
+    cdef uint64_t count = slot.suppressed
+    slot.suppressed = 0
+    return count
+
+
+@cython.final
+cdef class Limits:
+    """All limits of a processor; they outlive a swap of the rules.
+
+    A limit goes on where the new rules have a rule of the same name with the same action. `clock` returns monotonic ns
+    as an int (for tests); None reads CLOCK_MONOTONIC.
+    """
+    cdef dict limiters          # by name, the one unclaimed for longest first
+    cdef uint32_t last_number
+    cdef object clock
+
+    def __init__(self, clock=None):
+        self.limiters = {}
+        self.clock = clock
+
+    cdef Limiter claim(self, str name, bint keyed, uint64_t spans, uint64_t unit):
+        """The limiter of that name, made where there is none; the one unclaimed for longest makes room."""
+        cdef Limiter limiter = self.limiters.pop(name, None)
+        if limiter is None:
+            # Numbers are not used twice, so giving back to a limiter that is gone does nothing.
+            self.last_number += 1
+            limiter = Limiter(name, self.last_number, SLOTS_PER_LIMITER if keyed else 1, spans, unit)
+        self.limiters[name] = limiter
+        if len(self.limiters) > MAX_LIMITERS:
+            del self.limiters[next(iter(self.limiters))]
+        return limiter
+
+    cdef uint64_t now(self) except? 0:
+        cdef timespec moment
+        if self.clock is not None:
+            return <uint64_t> self.clock()
+        clock_gettime(CLOCK_MONOTONIC, &moment)
+        return <uint64_t> moment.tv_sec * 1000000000 + <uint64_t> moment.tv_nsec
+
+    cpdef void give_back(self, uint32_t limiter, uint32_t slot, uint64_t count) noexcept:
+        """Add the count a lost span carried to its slot again. Neither allocates nor runs Python code."""
+        cdef Py_ssize_t place = 0
+        cdef PyObject* found
+        while PyDict_Next(self.limiters, &place, NULL, &found):
+            if (<Limiter> found).number == limiter and slot < (<Limiter> found).slots:
+                (<Limiter> found).memory[slot].suppressed += count
+                return
+
+    def pending(self):
+        """How many spans each limiter has suppressed that no kept span has carried yet, as {limiter: count}."""
+        cdef Limiter limiter
+        cdef uint32_t slot
+        cdef uint64_t total
+        counts = {}
+        for limiter in self.limiters.values():
+            total = 0
+            for slot in range(limiter.slots):
+                total += limiter.memory[slot].suppressed
+            counts[limiter.name] = total
+        return counts
+
+    def reset(self):
+        """Fill every budget and forget every count: a forked child starts at zero, its parent reports the rest."""
+        cdef Limiter limiter
+        for limiter in self.limiters.values():
+            memset(limiter.memory, 0, limiter.slots * sizeof(LimitSlot))

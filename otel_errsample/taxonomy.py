@@ -6,7 +6,10 @@ which rules compare them.
 
 from __future__ import annotations
 
-from typing import Final
+import errno
+import socket
+from importlib import resources
+from typing import Final, NamedTuple
 
 KINDS: Final = (
     "business", "client", "auth", "timeout", "connection", "throttle", "unavailable", "conflict",
@@ -28,3 +31,244 @@ VIEWS: Final[dict[str, frozenset[str]]] = {
     "server": frozenset({"bug", "unknown"}),
     "fatal": frozenset({"fatal"}),
 }
+
+# A row says where to look instead of a kind: at the code the exception or the span carries, or at the cause.
+FROM_CODE: Final = "@code"
+FROM_CAUSE: Final = "@cause"
+
+
+class Row(NamedTuple):
+    """What the table says about one exception class and its subclasses."""
+
+    kind: str
+    recovery: str
+    severity: str
+    library: bool = False
+
+
+# Sections of taxonomy.tsv whose classes are raised by client libraries: a transient error of theirs is a dependency's.
+_LIBRARY_SECTIONS: Final = frozenset({"http clients", "databases", "messaging", "rpc and cloud"})
+
+
+def load_table() -> dict[str, Row]:
+    """Read the default table from the package's data: full class name to `Row`, in the order of the file."""
+    table: dict[str, Row] = {}
+    library = False
+    text = resources.files(__package__).joinpath("taxonomy.tsv").read_text(encoding="utf-8")
+    for line in text.splitlines():
+        if line.startswith("#"):
+            library = line[2:] in _LIBRARY_SECTIONS
+            continue
+        name, kind, recovery, severity, _why = line.split("\t")
+        table[name] = Row(kind, recovery, severity.lower(), library)
+    return table
+
+
+# Rows that know less than the instance does: the code or the cause is asked first, the row is the fallback.
+REFINED: Final[dict[str, str]] = {
+    "RuntimeError": FROM_CAUSE,
+    "sqlalchemy.exc.OperationalError": FROM_CAUSE,
+    "socket.gaierror": FROM_CODE,
+    "psycopg.OperationalError": FROM_CODE,
+    "psycopg2.OperationalError": FROM_CODE,
+}
+
+# Cancellation and exit come before any other row, whatever else the class derives from.
+EXITS: Final = (
+    "asyncio.exceptions.CancelledError",
+    "concurrent.futures._base.CancelledError",
+    "GeneratorExit",
+    "KeyboardInterrupt",
+    "SystemExit",
+)
+
+# Exceptions that are a framework's way to answer a request; a 404 among them is an answer, not an error.
+NOT_FOUND: Final = "django.http.response.Http404"
+ANSWERS: Final = frozenset(
+    {
+        "werkzeug.exceptions.HTTPException",
+        "starlette.exceptions.HTTPException",
+        "aiohttp.web_exceptions.HTTPException",
+        "tornado.web.HTTPError",
+        "falcon.http_error.HTTPError",
+    }
+)
+
+Advice = tuple[str, str]  # kind, recovery
+
+
+def _spread(*groups: tuple[str, str, tuple[int, ...]]) -> dict[int, Advice]:
+    return {code: (kind, recovery) for kind, recovery, codes in groups for code in codes}
+
+
+HTTP: Final[dict[int, Advice]] = _spread(
+    ("client", "fix_request", (400, 405, 406, 410, 411, 413, 414, 415, 417, 422, 428, 431)),
+    ("auth", "refresh_auth", (401,)),
+    ("business", "none", (402, 451)),
+    ("auth", "fix_config", (403, 407)),
+    ("client", "none", (404, 418)),
+    ("timeout", "retry", (408,)),
+    ("conflict", "retry_tx", (409, 412, 423)),
+    ("unavailable", "retry", (421, 425)),
+    ("unavailable", "none", (424,)),
+    ("config", "fix_config", (426, 501, 505, 508, 510, 511)),
+    ("throttle", "backoff", (429, 509)),
+    ("cancelled", "none", (499,)),
+    ("bug", "backoff", (500,)),
+    # 520 to 527, 529 and 530 are conventions of content delivery networks
+    ("unavailable", "backoff", (502, 503, 520, 521, 522, 523, 524, 525, 526, 527, 529, 530)),
+    ("timeout", "backoff", (504,)),
+    ("resource", "free_resource", (507,)),
+)
+HTTP_OTHER_4XX: Final[Advice] = ("client", "none")
+HTTP_OTHER_5XX: Final[Advice] = ("unavailable", "backoff")
+
+# google/rpc/code.proto, by number
+GRPC: Final[tuple[tuple[str, str, str], ...]] = (
+    ("OK", "unknown", "none"),
+    ("CANCELLED", "cancelled", "none"),
+    ("UNKNOWN", "unknown", "none"),
+    ("INVALID_ARGUMENT", "client", "fix_request"),
+    ("DEADLINE_EXCEEDED", "timeout", "backoff"),
+    ("NOT_FOUND", "client", "none"),
+    ("ALREADY_EXISTS", "conflict", "none"),
+    ("PERMISSION_DENIED", "auth", "fix_config"),
+    ("RESOURCE_EXHAUSTED", "throttle", "free_resource"),  # backoff where the answer carries RetryInfo
+    ("FAILED_PRECONDITION", "business", "fix_request"),
+    ("ABORTED", "conflict", "retry_tx"),
+    ("OUT_OF_RANGE", "client", "fix_request"),
+    ("UNIMPLEMENTED", "config", "fix_config"),
+    ("INTERNAL", "bug", "none"),
+    ("UNAVAILABLE", "unavailable", "backoff"),
+    ("DATA_LOSS", "data", "none"),
+    ("UNAUTHENTICATED", "auth", "refresh_auth"),
+)
+# Semantic conventions, docs/rpc/grpc.md: on a client every code but OK is an error, on a server these.
+GRPC_SERVER_ERRORS: Final = frozenset({2, 4, 12, 13, 14, 15})
+
+# The whole SQLSTATE first, then its class (two characters).
+SQLSTATE: Final[dict[str, Advice]] = {
+    "08": ("connection", "retry"),
+    "22": ("data", "fix_request"),
+    "23": ("business", "none"),
+    "25006": ("unavailable", "backoff"),
+    "28": ("auth", "fix_config"),
+    "40001": ("conflict", "retry_tx"),
+    "40P01": ("conflict", "retry_tx"),
+    "42": ("bug", "fix_code"),
+    "53100": ("resource", "free_resource"),
+    "53200": ("resource", "free_resource"),
+    "53300": ("resource", "backoff"),
+    "55P03": ("conflict", "backoff"),
+    "57014": ("timeout", "none"),
+    "57P01": ("unavailable", "backoff"),
+    "57P02": ("unavailable", "backoff"),
+    "57P03": ("unavailable", "backoff"),
+    "58": ("resource", "backoff"),
+    "XX": ("data", "none"),
+}
+
+_ERRNO_NAMES: Final[dict[str, tuple[str, str, str]]] = {
+    "ECONNREFUSED": ("connection", "backoff", "error"),
+    "ECONNRESET": ("connection", "retry", "error"),
+    "EPIPE": ("connection", "retry", "error"),
+    "EHOSTUNREACH": ("connection", "backoff", "error"),
+    "ENETUNREACH": ("connection", "backoff", "error"),
+    "ENETDOWN": ("connection", "backoff", "error"),
+    "ETIMEDOUT": ("timeout", "backoff", "error"),
+    "EAGAIN": ("resource", "backoff", "error"),
+    "EMFILE": ("resource", "backoff", "error"),
+    "ENFILE": ("resource", "backoff", "error"),
+    "ENOMEM": ("resource", "backoff", "error"),
+    "ENOBUFS": ("resource", "backoff", "error"),
+    "EADDRNOTAVAIL": ("resource", "backoff", "error"),
+    "ENOSPC": ("resource", "free_resource", "fatal"),
+    "EDQUOT": ("resource", "free_resource", "fatal"),
+    "EACCES": ("config", "fix_config", "error"),
+    "EPERM": ("config", "fix_config", "error"),
+    "ENOENT": ("config", "fix_config", "error"),
+    "EADDRINUSE": ("config", "fix_config", "error"),
+    "EAI_AGAIN": ("connection", "backoff", "error"),
+    "EAI_NONAME": ("config", "fix_config", "error"),
+}
+
+
+def _errno_table() -> tuple[dict[int, tuple[str, str, str, str]], dict[int, tuple[str, str, str, str]]]:
+    """Two tables by number, of errno and of getaddrinfo, whose numbers overlap on some systems."""
+    unknown = ("unknown", "none", "error")
+    system = {number: (name, *_ERRNO_NAMES.get(name, unknown)) for number, name in errno.errorcode.items()}
+    resolver = {
+        number: (name, *_ERRNO_NAMES.get(name, unknown))
+        for name, number in vars(socket).items()
+        if name.startswith("EAI_")
+    }
+    return system, resolver
+
+
+ERRNO, ERRNO_RESOLVER = _errno_table()
+
+# Error codes of AWS services, without the ending "Exception" that some protocols add. Transient and throttling
+# codes are those of botocore's standard retry mode; a throttle often answers with HTTP 400, so the code goes first.
+AWS: Final[dict[str, Advice]] = {
+    "RequestTimeout": ("timeout", "backoff"),
+    **dict.fromkeys(
+        (
+            "Throttling", "Throttled", "RequestThrottled", "TooManyRequests", "ProvisionedThroughputExceeded",
+            "TransactionInProgress", "RequestLimitExceeded", "BandwidthLimitExceeded", "LimitExceeded",
+            "SlowDown", "PriorRequestNotComplete", "EC2Throttled",
+        ),
+        ("throttle", "backoff"),
+    ),
+    "ExpiredToken": ("auth", "refresh_auth"),
+    "AccessDenied": ("auth", "fix_config"),
+    **dict.fromkeys(("NoSuchKey", "NoSuchBucket", "ResourceNotFound"), ("client", "none")),
+    "ConditionalCheckFailed": ("conflict", "none"),
+}  # fmt: skip
+
+# Where a class and its subclasses keep a code: scheme and dotted path of attributes, dictionary keys and indices.
+# The first that is found names the code, the first whose kind is known gives the kind.
+CARRIERS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
+    # grpc's own classes keep it in private fields; their code() may wait for the call to end
+    "grpc.RpcError": (("grpc", "_state.code"), ("grpc", "_code"), ("grpc_call", "code")),
+    "google.api_core.exceptions.GoogleAPICallError": (("grpc", "grpc_status_code"), ("http", "code")),
+    "psycopg.Error": (("sqlstate", "sqlstate"),),
+    "psycopg2.Error": (("sqlstate", "pgcode"),),
+    "asyncpg.exceptions._base.PostgresError": (("sqlstate", "sqlstate"),),
+    "botocore.exceptions.ClientError": (
+        ("aws", "response.Error.Code"),
+        ("http", "response.ResponseMetadata.HTTPStatusCode"),
+    ),
+    "requests.exceptions.RequestException": (("http", "response.status_code"),),
+    "httpx.HTTPStatusError": (("http", "response.status_code"),),
+    "aiohttp.client_exceptions.ClientResponseError": (("http", "status"),),
+    "urllib.error.HTTPError": (("http", "code"),),
+    "werkzeug.exceptions.HTTPException": (("http", "code"),),
+    "starlette.exceptions.HTTPException": (("http", "status_code"),),
+    "aiohttp.web_exceptions.HTTPException": (("http", "status_code"),),
+    "tornado.web.HTTPError": (("http", "status_code"),),
+    "falcon.http_error.HTTPError": (("http", "status"),),
+    "socket.gaierror": (("resolver", "errno"),),
+    "OSError": (("errno", "errno"),),
+    "kafka.errors.KafkaError": (("kafka", "errno"), ("retriable", "retriable")),
+    "aiokafka.errors.KafkaError": (("kafka", "errno"), ("retriable", "retriable")),
+    "cimpl.KafkaException": (("confluent", "args.0"),),
+    "pymongo.errors.PyMongoError": (("labels", "_error_labels"),),
+    "sqlalchemy.exc.DBAPIError": (("invalidated", "connection_invalidated"),),
+}
+# What a flag that a library sets on its exceptions means.
+RETRIABLE: Final[Advice] = ("unavailable", "backoff")
+INVALIDATED: Final[Advice] = ("connection", "backoff")
+LABELS: Final[dict[str, Advice]] = {
+    "TransientTransactionError": ("conflict", "retry_tx"),
+    "RetryableWriteError": ("unavailable", "backoff"),
+}
+# Asked of a class that no row of the table describes.
+USUAL_CARRIERS: Final = (
+    ("sqlstate", "sqlstate"),
+    ("sqlstate", "pgcode"),
+    ("http", "status_code"),
+    ("http", "response.status_code"),
+)
+# Where wrappers keep what they wrap; asked before __cause__ and __context__.
+WRAPPED: Final = ("orig", "reason", "last_attempt._exception")
+HUNG_UP: Final = "BrokenPipeError"  # on a SERVER span the caller went away

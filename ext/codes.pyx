@@ -1,0 +1,318 @@
+"""Codes of failures: on the span (HTTP, RPC, SQLSTATE) and on the exception (those, errno, AWS, Kafka, flags).
+
+Five dictionary look-ups on a healthy span, 65 ns, nothing allocated. Of an exception only what taxonomy.CARRIERS
+names is read, by the generic attribute rules: its class's __getattribute__ and __getattr__ do not run, a property
+does, guarded.
+"""
+
+from cpython.dict cimport PyDict_CheckExact, PyDict_GetItem
+from cpython.long cimport PyLong_AsLongAndOverflow, PyLong_Check
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF
+from cpython.set cimport PyAnySet_CheckExact
+from cpython.tuple cimport PyTuple_CheckExact
+from cpython.unicode cimport PyUnicode_Check, PyUnicode_CheckExact, PyUnicode_Substring
+
+cdef extern from "Python.h":
+    PyObject *_PyObject_GenericGetAttrWithDict(object owner, object name, PyObject *d, int suppress) except? NULL
+
+cdef enum:
+    SCHEME_HTTP
+    SCHEME_GRPC
+    SCHEME_OTHER
+
+cdef enum:
+    SPAN_INTERNAL = 0   # numbers of opentelemetry.trace.SpanKind
+    SPAN_SERVER = 1
+    SPAN_CLIENT = 2
+    SPAN_PRODUCER = 3
+    SPAN_CONSUMER = 4
+
+cdef enum:
+    GRPC_UNKNOWN = 2
+    GRPC_EXHAUSTED = 8
+    NO_RPC = -1
+    NO_NUMBER = -100000
+    LONGEST_TEXT = 1024     # characters of a str() of an exception that are kept
+
+cdef int SEVERITY_DEBUG = SEVERITIES.index("debug")
+cdef int SEVERITY_INFO = SEVERITIES.index("info")
+cdef int SEVERITY_WARN = SEVERITIES.index("warn")
+cdef int SEVERITY_ERROR = SEVERITIES.index("error")
+cdef int SEVERITY_FATAL = SEVERITIES.index("fatal")
+cdef int GRPC_COUNT = len(taxonomy.GRPC)
+cdef dict GRPC_NUMBERS = {row[0]: number for number, row in enumerate(taxonomy.GRPC)}
+cdef unsigned int GRPC_SERVER_BITS = sum([1 << number for number in taxonomy.GRPC_SERVER_ERRORS])
+
+
+@cython.final
+@cython.freelist(8)
+cdef class Code:
+    """A code and what it says: "http:503", unavailable, backoff. `text` is None for a flag without a number."""
+    cdef str text
+    cdef int scheme, number, kind, recovery, severity
+
+
+cdef struct SpanCodes:
+    int http    # 0 where the span has none
+    int rpc     # number of google.rpc.Code, NO_RPC where the span has none
+
+
+cdef Code make_code(str text, int scheme, int number, object advice, object severity=None):
+    """`advice` is (kind, recovery), or None where the code says nothing."""
+    cdef Code code = Code.__new__(Code)
+    code.text = text
+    code.scheme = scheme
+    code.number = number
+    code.kind = KIND_UNKNOWN if advice is None else KINDS.index(advice[0])
+    code.recovery = NOT_SAID if advice is None else RECOVERIES.index(advice[1])
+    code.severity = NOT_SAID if severity is None else SEVERITIES.index(severity)
+    return code
+
+
+# An absence is often expected, a cancellation always; numbers without a row of their own fall back to their class.
+cdef dict HTTP_CODES = {
+    number: make_code(
+        f"http:{number}", SCHEME_HTTP, number,
+        taxonomy.HTTP.get(number) or (taxonomy.HTTP_OTHER_4XX if number < 500 else taxonomy.HTTP_OTHER_5XX),
+        {404: "warn", 499: "debug"}.get(number),
+    )
+    for number in range(400, 600)
+}
+cdef dict GRPC_CODES = {
+    number: make_code(f"grpc:{row[0]}", SCHEME_GRPC, number, row[1:], "debug" if row[1] == "cancelled" else None)
+    for number, row in enumerate(taxonomy.GRPC) if number
+}
+cdef Code RETRY_LATER = make_code("grpc:RESOURCE_EXHAUSTED", SCHEME_GRPC, GRPC_EXHAUSTED, ("throttle", "backoff"))
+
+
+cdef Code sqlstate_code(object value):
+    if not PyUnicode_CheckExact(value) or len(value) != 5 or not value.isalnum() or not value.isascii():
+        return None
+    advice = taxonomy.SQLSTATE.get(value) or taxonomy.SQLSTATE.get(value[:2])
+    return make_code(f"sqlstate:{value}", SCHEME_OTHER, 0, advice)
+
+
+cdef Code errno_code(object numbers, int number):
+    row = numbers.get(number)
+    return None if row is None else make_code(f"errno:{row[0]}", SCHEME_OTHER, number, row[1:3], row[3])
+
+
+cdef Code aws_code(object value):
+    if not PyUnicode_CheckExact(value) or not 0 < len(value) <= 60:
+        return None
+    return make_code(f"aws:{value}", SCHEME_OTHER, 0, taxonomy.AWS.get(value.removesuffix("Exception")))
+
+
+cdef int small_int(object value) noexcept:
+    """The value as an int of at most five digits; also of a str that begins with three; else NO_NUMBER."""
+    cdef int overflow = 0
+    cdef long number
+    if PyLong_Check(value):
+        number = PyLong_AsLongAndOverflow(value, &overflow)
+        return <int> number if overflow == 0 and -99999 <= number <= 99999 else NO_NUMBER
+    if PyUnicode_CheckExact(value) and len(<str> value) >= 3:
+        number = 0
+        for digit in (<str> value)[:3]:
+            if not 48 <= <long> <Py_UCS4> digit <= 57:
+                return NO_NUMBER
+            number = number * 10 + (<long> <Py_UCS4> digit - 48)
+        return <int> number
+    return NO_NUMBER
+
+
+cdef int http_number(object value) noexcept:
+    cdef int number = small_int(value)
+    return number if 100 <= number < 600 else 0
+
+
+cdef int grpc_number(object value) noexcept:
+    """The number of a google.rpc.Code given as number or name, else NO_RPC."""
+    cdef PyObject *found
+    cdef int number
+    if PyLong_Check(value):
+        number = small_int(value)
+        return number if 0 <= number < GRPC_COUNT else NO_RPC
+    if PyUnicode_CheckExact(value):
+        found = PyDict_GetItem(GRPC_NUMBERS, value)
+        if found != NULL:
+            return <object> found
+    return NO_RPC
+
+
+cdef void read_codes(object attributes, SpanCodes *codes) noexcept:
+    """The HTTP and RPC code among the attributes (a dict or None), under their present and former names."""
+    cdef PyObject *value
+    codes.http = 0
+    codes.rpc = NO_RPC
+    if attributes is None:
+        return
+    value = PyDict_GetItem(attributes, "http.response.status_code")
+    if value == NULL:
+        value = PyDict_GetItem(attributes, "http.status_code")
+    if value != NULL:
+        codes.http = http_number(<object> value)
+    value = PyDict_GetItem(attributes, "rpc.grpc.status_code")
+    if value == NULL:
+        value = PyDict_GetItem(attributes, "rpc.response.status_code")
+    if value == NULL:
+        value = PyDict_GetItem(attributes, "rpc.status_code")
+    if value != NULL:
+        codes.rpc = grpc_number(<object> value)
+
+
+cdef bint codes_failed(SpanCodes *codes, int span_kind) noexcept:
+    """Whether a code alone makes the span an error, by the semantic conventions of HTTP and RPC."""
+    if codes.http >= 500 or (codes.http >= 400 and span_kind == SPAN_CLIENT):
+        return True
+    return codes.rpc > 0 and (span_kind == SPAN_CLIENT or (GRPC_SERVER_BITS >> codes.rpc) & 1)
+
+
+cdef object peek(object owner, str name):
+    """One attribute or dictionary entry, None where there is none or where reading it failed."""
+    cdef PyObject *found
+    if PyDict_CheckExact(owner):
+        return (<dict> owner).get(name)
+    if PyTuple_CheckExact(owner):
+        return (<tuple> owner)[0] if name == "0" and len(<tuple> owner) else None
+    try:
+        found = _PyObject_GenericGetAttrWithDict(owner, name, NULL, 1)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        return None
+    if found == NULL:
+        return None
+    value = <object> found
+    Py_DECREF(value)
+    return value
+
+
+cdef object follow(object owner, tuple path):
+    for name in path:
+        owner = peek(owner, name)
+        if owner is None:
+            return None
+    return owner
+
+
+cdef object ask(object owner, str name):
+    """What a method without arguments answers, None where it fails."""
+    try:
+        return getattr(owner, name)()
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        return None
+
+
+cdef str safe_text(object exception):
+    """str() of a user's object, at most 1024 characters; None where it fails."""
+    try:
+        return PyUnicode_Substring(str(exception), 0, LONGEST_TEXT)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        return None
+
+
+cdef bint has_retry_info(object exception):
+    """Whether the trailing metadata of a failed gRPC call say when to try again."""
+    cdef object metadata = follow(exception, ("_state", "trailing_metadata")) or peek(exception, "_trailing_metadata")
+    try:
+        for key, value in metadata or ():
+            if key == "google.rpc.retryinfo-bin":
+                return True
+            if key == "grpc-status-details-bin" and b"google.rpc.RetryInfo" in value:
+                return True
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        pass
+    return False
+
+
+cdef Code read_carrier(str scheme, object value, object exception):
+    """The code that a value found on an exception stands for, None where it stands for none."""
+    cdef Code code
+    if scheme == "http":
+        return HTTP_CODES.get(http_number(value))
+    if scheme == "grpc" or scheme == "grpc_call":
+        code = GRPC_CODES.get(grpc_number(value if PyLong_Check(value) else peek(value, "_name_")))
+        if code is not None and code.number == GRPC_EXHAUSTED and has_retry_info(exception):
+            return RETRY_LATER
+        return code
+    if scheme == "sqlstate":
+        return sqlstate_code(value)
+    if scheme == "aws":
+        return aws_code(value)
+    if scheme == "errno":
+        return errno_code(taxonomy.ERRNO, small_int(value))
+    if scheme == "resolver":
+        return errno_code(taxonomy.ERRNO_RESOLVER, small_int(value))
+    if scheme == "kafka":
+        return make_code(f"kafka:{small_int(value)}", SCHEME_OTHER, 0, None) if small_int(value) > 0 else None
+    if scheme == "labels":
+        for label, advice in taxonomy.LABELS.items() if PyAnySet_CheckExact(value) else ():
+            if label in value:
+                return make_code(None, SCHEME_OTHER, 0, advice)
+        return None
+    if scheme == "confluent":
+        code = read_carrier("kafka", ask(value, "code"), exception)
+        if ask(value, "retriable") is True:
+            return make_code(None if code is None else code.text, SCHEME_OTHER, 0, taxonomy.RETRIABLE)
+        return code
+    if value is True:
+        return make_code(None, SCHEME_OTHER, 0, taxonomy.RETRIABLE if scheme == "retriable" else taxonomy.INVALIDATED)
+    return None
+
+
+cdef Code renamed(Code code, str text):
+    cdef Code other = Code.__new__(Code)
+    other.text = text
+    other.scheme, other.number = code.scheme, code.number
+    other.kind, other.recovery, other.severity = code.kind, code.recovery, code.severity
+    return other
+
+
+cdef Code own_code(object exception, ClassInfo info):
+    """The code an exception carries: named by the first carrier that has one, of the kind of the first that knows it."""
+    cdef Code found = None
+    cdef Code code
+    for scheme, path in info.carriers:
+        value = ask(exception, path[0]) if scheme == "grpc_call" else follow(exception, path)
+        code = None if value is None else read_carrier(scheme, value, exception)
+        if code is None:
+            continue
+        if found is None:
+            found = code
+        elif code.kind != KIND_UNKNOWN:
+            return renamed(code, found.text or code.text)
+        if found.kind != KIND_UNKNOWN:
+            break
+    return found
+
+
+cdef Code written_code(ClassInfo info, str message):
+    """The code in the message of an exception of which only the name is left: errno, or the code of an AWS error."""
+    cdef Py_ssize_t end
+    if message is None:
+        return None
+    for scheme, path in info.carriers:
+        if scheme == "errno" and message.startswith("[Errno "):
+            end = message.find("]", 7, 14)
+            return errno_code(taxonomy.ERRNO, int(message[7:end])) if message[7:end].isdigit() else None
+        if scheme == "aws" and message.startswith("An error occurred ("):
+            end = message.find(")", 19, 90)
+            return aws_code(message[19:end]) if end > 0 else None
+    return None
+
+
+cdef Code span_code(object attributes, SpanCodes *codes):
+    """The code on the span itself: of the call, of the database's answer, of the HTTP answer."""
+    cdef PyObject *value = NULL
+    cdef Code code = GRPC_CODES.get(codes.rpc)
+    if code is None and attributes is not None:
+        value = PyDict_GetItem(attributes, "db.response.status_code")
+        code = sqlstate_code(<object> value) if value != NULL else None
+    return HTTP_CODES.get(codes.http) if code is None else code

@@ -1,0 +1,340 @@
+"""Which errors are the same: the type chain and the innermost frame of the application, as a short hash.
+
+Two live errors of the same kind, class and place cost one walk of the traceback, one look-up per frame up to the
+innermost one of the application, and one look-up of the hash: 0.3 us at 15 frames. Names, modules and hashing are
+left to otel_errsample.fingerprint, once per code object and once per new error. Code objects are known by identity,
+with a strong reference: equal code objects of different files compare equal.
+"""
+
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.dict cimport PyDict_GetItem
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF, Py_XDECREF
+
+from otel_errsample import fingerprint
+
+cdef extern from "Python.h":
+    ctypedef struct PyFrameObject:
+        pass
+    ctypedef struct PyCodeObject:
+        pass
+    ctypedef struct PyTracebackObject:
+        PyTracebackObject *tb_next
+        PyFrameObject *tb_frame
+    ctypedef struct PyBaseExceptionObject:
+        char suppress_context
+    PyObject *PyException_GetTraceback(object exception)
+    PyObject *PyException_GetCause(object exception)
+    PyObject *PyException_GetContext(object exception)
+
+cdef extern from "frameobject.h":
+    PyCodeObject *PyFrame_GetCode(PyFrameObject *frame)
+    PyFrameObject *PyFrame_GetBack(PyFrameObject *frame)
+
+cdef enum:
+    WALKED = 128        # frames looked at, counted from the raise point outwards, and again beyond the traceback
+    CYCLIC = 4096       # frames looked at where the recursion was too deep
+    CHAINED = 8         # exceptions of a chain looked at
+    PRINTS = 2048       # entries of a cache before it is emptied
+
+cdef enum:              # flags of otel_errsample.fingerprint
+    FRAME_IN_APP = 1
+    FRAME_HIDDEN = 2
+    FRAME_PLUMBING = 4
+
+
+@cython.final
+@cython.freelist(8)
+cdef class Link:
+    """One exception of a chain, the outermost first; `exception` is None where only the name is known."""
+    cdef ClassInfo info
+    cdef object exception
+    cdef str relation       # to the one before: "cause", "context", "" for the outermost
+
+
+@cython.final
+cdef class CodeNote:
+    """A code object and the frame it makes."""
+    cdef object code
+    cdef str name
+    cdef int flags
+    cdef uint64_t serial    # never reused, so that hashes may be keyed by it
+
+
+@cython.final
+cdef class Print:
+    """A fingerprint as text and as number, and the frame it was made of."""
+    cdef str text
+    cdef uint64_t number
+    cdef str culprit
+
+
+@cython.final
+cdef class StackNote:
+    """What a stack text says: relations and types, outermost first, the frame of each, and the last hash made of it."""
+    cdef list blocks        # (relation, type)
+    cdef list culprits      # of the first two and the last
+    cdef bint partial
+    cdef str code
+    cdef Print made
+
+
+cdef object owned(PyObject *found):
+    """A new reference that may be NULL, as an object."""
+    if found == NULL:
+        return None
+    value = <object> found
+    Py_DECREF(value)
+    return value
+
+
+cdef Link make_link(ClassInfo info, object exception, str relation):
+    cdef Link link = Link.__new__(Link)
+    link.info = info
+    link.exception = exception
+    link.relation = relation
+    return link
+
+
+cdef list exception_chain(ClassTable classes, object exception):
+    """The exception and what led to it as `traceback` prints them: cause, else context unless suppressed."""
+    cdef list links = [make_link(classes.of(type(exception)), exception, "")]
+    cdef str relation
+    while len(links) < CHAINED:
+        relation = "cause"
+        following = owned(PyException_GetCause(exception))
+        if following is None and not (<PyBaseExceptionObject *> exception).suppress_context:
+            relation = "context"
+            following = owned(PyException_GetContext(exception))
+        if following is None:
+            break
+        for link in links:
+            if (<Link> link).exception is following:
+                return links
+        links.append(make_link(classes.of(type(following)), following, relation))
+        exception = following
+    return links
+
+
+cdef str endpoint_text(object attributes, str name):
+    """The route or the remote method, else the name of the span; never the path as requested."""
+    route = attributes.get("http.route") if attributes else None
+    if isinstance(route, str):
+        return route
+    method = attributes.get("rpc.method") if attributes else None
+    if isinstance(method, str):
+        return f"{attributes.get('rpc.service')}/{method}"
+    return name
+
+
+@cython.final
+cdef class Fingerprints:
+    """Makes and remembers fingerprints; `in_app_include` are module prefixes of the application."""
+    cdef object frames      # otel_errsample.fingerprint.Frames
+    cdef dict notes         # address -> CodeNote
+    cdef dict live_prints   # serials and codes as bytes -> Print
+    cdef dict plain_prints  # (type, code or template, endpoint) -> Print
+    cdef dict stacks        # (hash, length, type) of a stack text -> StackNote
+    cdef uint64_t serials
+
+    def __init__(self, in_app_include=()):
+        self.frames = fingerprint.Frames(in_app_include)
+        self.notes = {}
+        self.live_prints = {}
+        self.plain_prints = {}
+        self.stacks = {}
+
+    cdef remember(self, dict cache, object key, object value):
+        if len(cache) >= PRINTS:
+            cache.clear()
+        cache[key] = value
+        return value
+
+    cdef CodeNote note(self, object code):
+        cdef CodeNote made
+        cdef object key = <size_t> <PyObject *> code
+        cdef PyObject *found = PyDict_GetItem(self.notes, key)
+        if found != NULL:
+            return <CodeNote> found
+        made = CodeNote.__new__(CodeNote)
+        made.code = code
+        made.name, made.flags = self.frames.frame(exact_text(code.co_filename), exact_text(code.co_name))
+        if "__tracebackhide__" in code.co_varnames:
+            made.flags |= FRAME_HIDDEN
+        self.serials += 1
+        made.serial = self.serials
+        return self.remember(self.notes, key, made)
+
+    cdef CodeNote choose(self, PyObject **codes, Py_ssize_t count, bint only_app):
+        """The first code of the application in `codes` (a ring, innermost last), else the first of a library."""
+        cdef CodeNote note
+        cdef CodeNote library = None
+        cdef Py_ssize_t at
+        for at in range(count - 1, max(count - WALKED, 0) - 1, -1):
+            note = self.note(<object> codes[at % WALKED])
+            if note.flags & FRAME_HIDDEN:
+                continue
+            if note.flags & FRAME_IN_APP:
+                return note
+            if library is None and not note.flags & FRAME_PLUMBING:
+                library = note
+        return None if only_app else library
+
+    cdef CodeNote innermost(self, object traceback, bint onwards):
+        """The code that stands for a traceback; `onwards`: look beyond it, where it holds none of the application's.
+
+        All codes are taken before the first is looked at: a new one runs Python code, which might change the
+        traceback.
+        """
+        cdef PyObject *codes[WALKED]
+        cdef Py_ssize_t count = 0
+        cdef Py_ssize_t at
+        cdef PyTracebackObject *entry = <PyTracebackObject *> traceback
+        cdef CodeNote found
+        if traceback is None:
+            return None
+        while entry != NULL:
+            if count >= WALKED:
+                Py_XDECREF(codes[count % WALKED])
+            codes[count % WALKED] = <PyObject *> PyFrame_GetCode(entry.tb_frame)
+            count += 1
+            entry = entry.tb_next
+        try:
+            found = self.choose(codes, count, False)
+        finally:
+            for at in range(min(count, WALKED)):
+                Py_XDECREF(codes[at])
+        if onwards and (found is None or not found.flags & FRAME_IN_APP):
+            outer = self.beyond((<PyTracebackObject *> traceback).tb_frame)
+            return found if outer is None else outer
+        return found
+
+    cdef CodeNote beyond(self, PyFrameObject *frame):
+        """The nearest code of the application among the callers of a frame."""
+        cdef PyObject *codes[WALKED]
+        cdef Py_ssize_t count = 0
+        cdef Py_ssize_t at
+        cdef PyFrameObject *caller = PyFrame_GetBack(frame)
+        while caller != NULL and count < WALKED:
+            codes[WALKED - 1 - count] = <PyObject *> PyFrame_GetCode(caller)
+            count += 1
+            frame = caller
+            caller = PyFrame_GetBack(frame)
+            Py_DECREF(<object> frame)
+        Py_XDECREF(<PyObject *> caller)
+        try:
+            return self.choose(&codes[WALKED - count], count, True)
+        finally:
+            for at in range(WALKED - count, WALKED):
+                Py_XDECREF(codes[at])
+
+    cdef str cycle(self, object traceback):
+        """The frame that stands for an endless recursion, None where nothing repeats often enough."""
+        cdef list frames = []
+        cdef PyTracebackObject *entry = <PyTracebackObject *> traceback
+        cdef list codes = []
+        if traceback is None:
+            return None
+        while entry != NULL and len(codes) < CYCLIC:
+            codes.append(owned(<PyObject *> PyFrame_GetCode(entry.tb_frame)))
+            entry = entry.tb_next
+        for code in codes:
+            note = self.note(code)
+            if note.flags & (FRAME_IN_APP | FRAME_HIDDEN) == FRAME_IN_APP:
+                frames.append((note.name, 1))
+        return fingerprint.cycle_start(frames)
+
+    cdef Print live(self, list links, str code):
+        """The fingerprint of a live chain; None where the outermost exception has no frame.
+
+        The outermost exception, what led to it directly and the root take part; `code` is that of the outermost
+        where codes tell errors of its class apart.
+        """
+        cdef uint64_t serials[6]
+        cdef Py_ssize_t count = min(<Py_ssize_t> len(links), 3)
+        cdef Py_ssize_t slot
+        cdef Link link
+        cdef CodeNote note
+        cdef Code own
+        cdef str name
+        cdef list names = []
+        cdef str extra = code
+        for slot in range(count):
+            link = links[slot if slot < 2 else len(links) - 1]
+            traceback = owned(PyException_GetTraceback(link.exception))
+            name = self.cycle(traceback) if link.info.recursion else None
+            serials[2 * slot] = 2 * link.info.serial + (link.relation == "context")
+            serials[2 * slot + 1] = 0
+            if name is not None:
+                extra = f"{extra}@{name}"
+            else:
+                note = self.innermost(traceback, slot == 0)
+                if note is not None:
+                    name = note.name
+                    serials[2 * slot + 1] = note.serial
+            if slot == 0 and name is None:
+                return None
+            names.append(name)
+            if slot and link.info.coded:
+                own = own_code(link.exception, link.info)
+                if own is not None:
+                    names[slot] = f"{own.text}@{name}"
+                    extra = f"{extra}#{own.text}"
+        raw = PyBytes_FromStringAndSize(<char *> serials, 16 * count)
+        key = raw if extra is None else (raw, extra)
+        found = self.live_prints.get(key)
+        if found is None:
+            found = self.remember(self.live_prints, key, self.combine(links, code, names))
+        return found
+
+    cdef Print combine(self, list links, str code, list names):
+        """Hash relation, type and frame of the exceptions that take part; `code` belongs to the first."""
+        cdef list parts = []
+        cdef Py_ssize_t slot
+        cdef Link link
+        for slot in range(len(names)):
+            link = links[slot if slot < 2 else len(links) - 1]
+            parts += (link.relation, link.info.alias, names[slot] or "")
+        if code is not None:
+            parts[1] = f"{parts[1]}#{code}"
+        return self.hashed(parts, names[0])
+
+    cdef Print hashed(self, list parts, str culprit):
+        cdef Print made = Print.__new__(Print)
+        made.text, made.number = fingerprint.digest(parts)
+        made.culprit = culprit
+        return made
+
+    cdef StackNote stack(self, str text, str type_name, str message):
+        """What a stack text says; parsed once per text."""
+        cdef StackNote note
+        cdef object key = (hash(text), len(text), type_name)
+        cdef object found = self.stacks.get(key)
+        if found is not None:
+            return found
+        note = StackNote.__new__(StackNote)
+        blocks, note.partial = fingerprint.parse_stack(text, type_name, message)
+        note.blocks = [(block.relation, block.type) for block in blocks]
+        note.culprits = [
+            self.frames.innermost(block.frames, block.type == "RecursionError")
+            for at, block in enumerate(blocks) if at < 2 or at == len(blocks) - 1
+        ]
+        return self.remember(self.stacks, key, note)
+
+    cdef Print parsed(self, StackNote note, list links, str code):
+        """The fingerprint of a stack text; None where its outermost exception has no frame."""
+        if note.culprits[0] is None:
+            return None
+        if note.made is None or note.code != code:
+            note.made = self.combine(links, code, note.culprits)
+            note.code = code
+        return note.made
+
+    cdef Print plain(self, str alias, str code, str message, str endpoint):
+        """The fingerprint where there is no frame: by code, else by message, and by endpoint."""
+        cdef str label = fingerprint.template(message or "") if code is None else code
+        cdef object key = (alias, label, endpoint)
+        cdef object found = self.plain_prints.get(key)
+        if found is None:
+            found = self.remember(self.plain_prints, key, self.hashed([alias, label, endpoint or ""], None))
+        return found

@@ -1,0 +1,266 @@
+"""From what is known about a failure to kind, fault, severity, recovery and code.
+
+The class's row goes first; where it knows less than the instance, the code the exception carries, then its cause,
+then the code on the span; at last error.type and the beginning of the status description. Entered under the GIL;
+calls into user objects only through the guarded readers of codes.pyx.
+"""
+
+cdef enum:
+    STATUS_UNSET
+    STATUS_OK
+    STATUS_ERROR
+
+cdef enum:
+    LEAVES = 64         # exceptions of a group looked at
+    DEPTH = 8           # wrappers and groups inside each other looked into
+
+cdef int KIND_AUTH = KINDS.index("auth")
+cdef int KIND_BUSINESS = KINDS.index("business")
+cdef int KIND_CONFIG = KINDS.index("config")
+cdef int KIND_RESOURCE = KINDS.index("resource")
+cdef int RECOVERY_NONE = RECOVERIES.index("none")
+cdef int FAULT_CALLER = FAULTS.index("caller")
+cdef int FAULT_SELF = FAULTS.index("self")
+cdef int FAULT_DEPENDENCY = FAULTS.index("dependency")
+cdef int FAULT_UNKNOWN = FAULTS.index("unknown")
+cdef unsigned int TRANSIENT_BITS = sum([1 << KINDS.index(kind) for kind in taxonomy.VIEWS["transient"]])
+
+
+cdef str HUNG_UP = taxonomy.HUNG_UP
+cdef tuple WRAPPED_PATHS = tuple([tuple(path.split(".")) for path in taxonomy.WRAPPED])
+
+
+@cython.final
+@cython.freelist(8)
+cdef class Failure:
+    """A failing span or log record as classify found it, and what is judged of it; lives for one call."""
+    cdef object live            # the exception that left, or None
+    cdef object event           # attributes of its event as a dict, or None
+    cdef object attributes      # dict or None
+    cdef str name               # of the span
+    cdef str message
+    cdef str description        # of the status
+    cdef int state              # STATUS_ERROR, STATUS_OK or STATUS_UNSET
+    cdef int span_kind
+    cdef SpanCodes codes
+    cdef list links             # the chain of exceptions, empty where none is known
+    cdef int kind, recovery, severity
+    cdef bint library           # what decided was raised by a client library
+    cdef Code own               # the first code found on the exception or what it wraps
+    cdef Code decided           # the code that gave the kind
+    cdef list leaves            # classes of a group's leaves, or None
+
+
+cdef bint take_row(Failure it, ClassInfo info) except -1:
+    if info is None or info.kind < 0 or info.kind == KIND_UNKNOWN:
+        return False
+    it.kind, it.recovery, it.severity = info.kind, info.recovery, info.severity
+    it.library = info.library
+    return True
+
+
+cdef bint take_code(Failure it, ClassInfo info, Code code) except -1:
+    """Let a code decide; the severity it does not say, the row of the class says."""
+    if code is None or code.kind == KIND_UNKNOWN:
+        return False
+    it.kind, it.recovery, it.severity = code.kind, code.recovery, code.severity
+    it.decided = code
+    if info is not None:
+        it.library = info.library
+        if code.severity == NOT_SAID:
+            it.severity = info.severity
+    return True
+
+
+cdef object wrapped(object exception):
+    """The exception a wrapper holds in an attribute, None where it holds none."""
+    for path in WRAPPED_PATHS:
+        found = follow(exception, path)
+        if PyExceptionInstance_Check(found):
+            return found
+    return None
+
+
+cdef bint judge(Failure it, ClassTable classes, list links, Py_ssize_t at, int depth) except -1:
+    """Whether the exception at that place of a chain tells the kind of the failure; if so it is noted."""
+    cdef Link link = links[at]
+    cdef ClassInfo info = link.info
+    cdef bint wrapper = info.kind == LOOK_AT_CAUSE
+    cdef Code own = None
+    if link.exception is not None:
+        own = own_code(link.exception, info)
+    elif at == 0:
+        own = written_code(info, it.message)
+    if it.own is None:
+        it.own = own
+    if depth > DEPTH:
+        return False
+    if info.group and link.exception is not None:
+        return judge_group(it, classes, link.exception, depth)
+    if not info.refined and take_row(it, info):
+        return True
+    if take_code(it, info, own):
+        return True
+    if link.exception is not None and (wrapper or info.refined == LOOK_AT_CAUSE):
+        inner = wrapped(link.exception)
+        if inner is not None and judge(it, classes, exception_chain(classes, inner), 0, depth + 1):
+            return True
+    if at + 1 < len(links) and (wrapper or (<Link> links[at + 1]).relation == "cause"):
+        if judge(it, classes, links, at + 1, depth + 1):
+            return True
+    return take_row(it, info)
+
+
+cdef list group_leaves(object group):
+    """The exceptions of a group that are not groups themselves, of at most 64 looked at."""
+    cdef list found = []
+    cdef list waiting = [group]
+    cdef int seen = 0
+    while waiting and seen < LEAVES:
+        exception = waiting.pop(0)
+        seen += 1
+        parts = peek(exception, "exceptions")
+        if type(parts) is tuple:
+            waiting[:0] = [part for part in (<tuple> parts)[:LEAVES] if PyExceptionInstance_Check(part)]
+        else:
+            found.append(exception)
+    return found
+
+
+cdef bint judge_group(Failure it, ClassTable classes, object group, int depth) except -1:
+    """By the worst leaf in order of severity; cancelled only where every leaf was."""
+    cdef Failure leaf
+    cdef Failure worst = None
+    cdef dict types = {}    # by address: a metaclass may define ==
+    for exception in group_leaves(group):
+        leaf = Failure.__new__(Failure)
+        leaf.kind, leaf.recovery, leaf.severity = KIND_UNKNOWN, NOT_SAID, NOT_SAID
+        chain = exception_chain(classes, exception)
+        judge(leaf, classes, chain, 0, depth + 1)
+        if leaf.severity == NOT_SAID:
+            leaf.severity = SEVERITY_ERROR
+        if worst is None or badness(leaf) > badness(worst):
+            worst = leaf
+        types[<size_t> Py_TYPE(exception)] = type(exception)
+    if depth == 0:
+        it.leaves = list(types.values())
+    if worst is None or worst.kind == KIND_UNKNOWN:
+        return False
+    it.kind, it.recovery, it.severity, it.library = worst.kind, worst.recovery, worst.severity, worst.library
+    it.own, it.decided = worst.own, worst.decided
+    return True
+
+
+cdef inline int badness(Failure leaf):
+    return -1 if leaf.kind == KIND_CANCELLED else leaf.severity
+
+
+cdef bint take_span_code(Failure it, ClassInfo info, Code code) except -1:
+    if code is not None and code.scheme == SCHEME_GRPC and code.number == GRPC_UNKNOWN and it.span_kind == SPAN_SERVER:
+        it.kind, it.recovery, it.severity = KIND_BUG, code.recovery, SEVERITY_ERROR
+        it.decided = code
+        return True
+    return take_code(it, info, code)
+
+
+cdef bint take_hint(Failure it, ClassTable classes, object text) except -1:
+    """Let error.type or the beginning of a status description decide: a number, a name of a code, a class."""
+    cdef str word
+    cdef Code code
+    if not PyUnicode_CheckExact(text) or not 0 < len(<str> text) <= 300:
+        return False
+    word = (<str> text).removeprefix("StatusCode.")
+    if word in GRPC_NUMBERS:
+        code = GRPC_CODES.get(GRPC_NUMBERS[word])
+    else:
+        code = HTTP_CODES.get(http_number(word)) if word.isdigit() else None
+    return take_code(it, None, code) or take_row(it, classes.hinted(word))
+
+
+cdef Code decide_kind(Failure it, ClassTable classes):
+    """Fill kind, recovery and severity; answers the code of the failure or None."""
+    cdef ClassInfo info = (<Link> it.links[0]).info if it.links else None
+    cdef Code on_span = span_code(it.attributes, &it.codes)
+    it.kind, it.recovery, it.severity = KIND_UNKNOWN, NOT_SAID, NOT_SAID
+    if not (
+        (info is not None and judge(it, classes, it.links, 0, 0))
+        or take_span_code(it, info, on_span)
+        or (it.attributes is not None and take_hint(it, classes, it.attributes.get("error.type")))
+        or (it.description is not None and take_hint(it, classes, it.description.partition(":")[0]))
+    ) and info is not None:
+        it.recovery, it.severity, it.library = info.recovery, info.severity, info.library
+    adjust(it, info)
+    for code in (it.decided, it.own, on_span):
+        if code is not None and (<Code> code).text is not None:
+            return code
+    return None
+
+
+cdef adjust(Failure it, ClassInfo info):
+    """What depends on the span's side of the call, and the limits of severity."""
+    cdef bint caller_error = it.span_kind == SPAN_SERVER and (
+        400 <= it.codes.http < 500 or (it.codes.rpc > 0 and not (GRPC_SERVER_BITS >> it.codes.rpc) & 1)
+    )
+    if info is not None and info.row == HUNG_UP and it.span_kind == SPAN_SERVER:
+        it.kind, it.recovery, it.severity = KIND_CANCELLED, RECOVERY_NONE, SEVERITY_DEBUG
+    if caller_error and it.kind == KIND_DATA:
+        it.kind = KIND_CLIENT
+    if it.recovery < 0:
+        it.recovery = RECOVERY_NONE
+    if it.severity < 0:
+        it.severity = SEVERITY_ERROR
+    if info is not None and info.leave and not quiet_exit(it):
+        it.severity = SEVERITY_FATAL
+    if caller_error:
+        it.severity = min(it.severity, SEVERITY_INFO)
+    if it.span_kind == SPAN_CLIENT or it.span_kind == SPAN_PRODUCER:
+        it.severity = min(it.severity, SEVERITY_WARN)
+
+
+cdef bint quiet_exit(Failure it) except -1:
+    """Whether a SystemExit means success: no code, or 0."""
+    if it.live is None:
+        return it.message is None or it.message in ("", "0", "None")
+    code = peek(it.live, "code")
+    return code is None or (PyLong_Check(code) and small_int(code) == 0)
+
+
+cdef bint downgraded(Failure it) except -1:
+    """Whether the failure is none to report: a cancellation, a way to answer, a quiet exit, or settled as OK."""
+    cdef ClassInfo info = (<Link> it.links[0]).info if it.links else None
+    if it.kind == KIND_CANCELLED or it.state == STATUS_OK:
+        return True
+    if info is not None and (info.not_found or (info.leave and quiet_exit(it))):
+        return True
+    if info is not None and info.answer:
+        if it.own is not None and it.own.scheme == SCHEME_HTTP:
+            return it.own.number == 404
+        return it.span_kind == SPAN_SERVER and it.codes.http == 404
+    # a handler that aborts with NOT_FOUND leaves an exception behind, but no error of the server's
+    return it.state != STATUS_ERROR and (
+        it.span_kind == SPAN_SERVER and it.codes.rpc > 0 and not codes_failed(&it.codes, SPAN_SERVER)
+    )
+
+
+cdef int fault_of(Failure it) noexcept:
+    """Whose fault it is, from the kind and the side of the call the span is on."""
+    cdef bint transient = (TRANSIENT_BITS >> it.kind) & 1
+    cdef int kind = it.kind
+    if kind == KIND_CANCELLED or kind == KIND_BUSINESS:
+        return FAULT_CALLER
+    if it.span_kind == SPAN_CLIENT or it.span_kind == SPAN_PRODUCER:
+        if transient or kind == KIND_RESOURCE or answered_badly(it.decided):
+            return FAULT_DEPENDENCY
+        return FAULT_UNKNOWN if kind == KIND_UNKNOWN else FAULT_SELF
+    if kind == KIND_AUTH or (kind == KIND_CLIENT and it.span_kind != SPAN_INTERNAL):
+        return FAULT_CALLER
+    return FAULT_DEPENDENCY if transient and it.library else FAULT_SELF
+
+
+cdef inline bint answered_badly(Code code) noexcept:
+    """Whether a peer said that it failed itself, not that it was asked wrongly; 501, 505 and UNIMPLEMENTED are the latter."""
+    if code is None or code.kind == KIND_CONFIG:
+        return False
+    if code.scheme == SCHEME_GRPC:
+        return (GRPC_SERVER_BITS >> code.number) & 1
+    return code.scheme == SCHEME_HTTP and code.number >= 500

@@ -1,0 +1,239 @@
+"""What makes two errors the same: the slow parts, whose results the extension keeps per code object.
+
+A fingerprint is `1-` and 16 hex digits over the type chain and the innermost frame of the application. No line
+number, message or directory is in it, so that it is equal across hosts, releases and Python 3.10 to 3.13.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import sysconfig
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from typing import Final, NamedTuple
+
+IN_APP: Final = 1  # a frame of the application
+HIDDEN: Final = 2  # never the frame of a fingerprint
+PLUMBING: Final = 4  # frames that a span itself adds to a stack
+
+_REMEMBERED_FILES: Final = 2048
+_MAX_STACK: Final = 64 * 1024  # characters of a stack text that are read: half its head, half its tail
+_CYCLE: Final = 10  # a frame that occurs that often belongs to the cycle of a RecursionError
+_CHAIN: Final = 8  # exceptions of a chain that are looked at, from the outermost
+
+# Comprehensions have no frame of their own from Python 3.12 on (PEP 709).
+_COMPREHENSIONS: Final = frozenset({"<listcomp>", "<dictcomp>", "<setcomp>"})
+_LIBRARY: Final = re.compile(r".*/(?:site|dist)-packages/(.+)", re.DOTALL)
+_STDLIB: Final = re.compile(r".*/(?:lib(?:64)?/python3\.\d+|python3\d+\.zip)/(.+)", re.DOTALL)
+_FROZEN: Final = re.compile(r"<frozen ([\w.]+)>")
+_NOTEBOOK: Final = re.compile(r"<ipython-input-|.*/ipykernel_\d+/")
+_SUFFIX: Final = re.compile(r"(?:\.pyx)?\.(?:py[cdiwx]?|pxi)$")
+_COMPILED: Final = (".pyx", ".pxi", ".pxd")
+
+
+class Frames:
+    """Names frames as `module:function` and tells the application's from others.
+
+    `in_app_include` lists module prefixes that belong to the application although they are installed; they go before
+    every other rule. At most 2048 files are remembered.
+    """
+
+    def __init__(self, in_app_include: Iterable[str] = ()) -> None:
+        self._include = tuple(in_app_include)
+        self._files: dict[str, tuple[str, int]] = {}
+
+    def frame(self, filename: str, function: str) -> tuple[str, int]:
+        """Name and flags (`IN_APP`, `HIDDEN`, `PLUMBING`) of a frame."""
+        known = self._files.get(filename)
+        if known is None:
+            known = self._describe(filename[-4096:])
+            if len(self._files) >= _REMEMBERED_FILES:
+                self._files.clear()
+            self._files[filename] = known
+        module, flags = known
+        if function in _COMPREHENSIONS:
+            flags |= HIDDEN
+        # compiled code names a method with its class, Python code without
+        short = function if function.startswith("<") else function.rpartition(".")[2]
+        return f"{module}:{short}", flags
+
+    def _describe(self, filename: str) -> tuple[str, int]:
+        module, flags = module_of(filename)
+        if any(module == prefix or module.startswith(f"{prefix}.") for prefix in self._include):
+            flags |= IN_APP
+        if module == "contextlib" or module.startswith(("opentelemetry.", "otel_errsample.")):
+            flags |= PLUMBING
+        return module, flags
+
+    def innermost(self, frames: Sequence[tuple[str, str, int]], recursion: bool = False) -> str | None:
+        """The frame that stands for a stack of (file name, function, times), outermost first; None for no frame."""
+        named = [(*self.frame(filename, function), times) for filename, function, times in frames]
+        seen = [(name, flags, times) for name, flags, times in named if not flags & HIDDEN]
+        if recursion and (name := cycle_start((name, times) for name, flags, times in seen if flags & IN_APP)):
+            return name
+        for wanted, unwanted in ((IN_APP, 0), (0, PLUMBING)):
+            for name, flags, _ in reversed(seen):
+                if flags & wanted == wanted and not flags & unwanted:
+                    return name
+        return None
+
+
+def cycle_start(frames: Iterable[tuple[str, int]]) -> str | None:
+    """The outermost of the frames (name, times) that repeat; where the recursion ends differs from run to run."""
+    counts: Counter[str] = Counter()
+    for name, times in frames:
+        counts[name] += times
+    return next((name for name, count in counts.items() if count >= _CYCLE), None)
+
+
+def module_of(filename: str) -> tuple[str, int]:
+    """The module a file holds and `IN_APP` or 0, from its path alone, so that live frames and stack texts agree."""
+    path = filename.replace("\\", "/")
+    if _NOTEBOOK.match(path):
+        return "<notebook>", IN_APP
+    if frozen := _FROZEN.fullmatch(path):
+        return frozen[1], 0
+    if path.startswith("<"):
+        return "<generated>", 0
+    for pattern in (_LIBRARY, _STDLIB):
+        if inside := pattern.fullmatch(path):
+            return _dotted(inside[1]), 0
+    stdlib = sysconfig.get_path("stdlib").replace("\\", "/") + "/"
+    if path.startswith(stdlib):
+        return _dotted(path[len(stdlib) :]), 0
+    if not path.startswith("/") and path[1:3] != ":/":
+        return _dotted(path.removeprefix("./")), 0 if path.endswith(_COMPILED) else IN_APP
+    root = max((root for root in _roots() if path.startswith(root)), key=len, default="")
+    inner = path[len(root) :] if root else "/".join(path.split("/")[-3:])
+    return _dotted(inner.lstrip("/")), IN_APP
+
+
+def _roots() -> set[str]:
+    """The directories modules are imported from, with a slash at the end; the root of the file system tells nothing."""
+    try:
+        paths = [os.path.abspath(entry) for entry in (*sys.path, os.curdir) if isinstance(entry, str)]
+    except OSError:
+        paths = [entry for entry in sys.path if isinstance(entry, str)]  # the working directory was removed
+    return {f"{path}/" for path in (path.replace("\\", "/").rstrip("/") for path in paths) if path}
+
+
+def _dotted(path: str) -> str:
+    parts = _SUFFIX.sub("", path).split("/")
+    if len(parts) > 1 and parts[-1] in ("__init__", "__main__"):
+        parts.pop()
+    return ".".join(parts)
+
+
+class Block(NamedTuple):
+    """One exception of a stack text: how it belongs to the one before, type, frames (file, function, times)."""
+
+    relation: str
+    type: str
+    frames: list[tuple[str, str, int]]
+
+
+_SEPARATOR: Final = re.compile(
+    r"^(?:The above exception was the direct (cause) of the following exception:"
+    r"|During handling of the above exception, another exception (occurred):)\n",
+    re.MULTILINE,
+)
+_FRAME: Final = re.compile(r'  File "(.*)", line \d+, in (.+)')
+_REPEATED: Final = re.compile(r"  \[Previous line repeated (\d+) more times?\]")
+_TYPE_LINE: Final = re.compile(r"([^\W\d][\w.<>]*)(?::|$)")
+_MARGIN: Final = re.compile(r"^ *[|+] ", re.MULTILINE)
+_CHILDREN: Final = re.compile(r"^ *\+-\+-+ ", re.MULTILINE)
+
+
+def parse_stack(stack: str, type_name: str, message: str) -> tuple[list[Block], bool]:
+    """The exceptions of a text as `traceback.format_exception` writes it, outermost first, and whether it is cut.
+
+    At most 64 KiB are read and eight exceptions returned. The message is cut off before frames are looked for, so
+    that lines in it are not taken for frames. A text that is cut short lost its innermost frames: only the type is
+    returned then.
+    """
+    printed = type_name.removeprefix("__main__.")
+    body = _without_message(stack, printed, message) if stack.endswith("\n") else None
+    if body is None:
+        return [Block("", type_name, [])], True
+    if len(body) > _MAX_STACK:
+        body = body[: _MAX_STACK // 2] + "\n" + body[-_MAX_STACK // 2 :]
+    pieces = _SEPARATOR.split(body)[::-1]  # text, occurred, cause, text, ...
+    blocks = [Block("", type_name, _read_block(pieces[0], False)[1])]
+    for occurred, text in zip(pieces[1::3], pieces[3::3], strict=True):
+        inner, frames = _read_block(text, True)
+        blocks.append(Block("context" if occurred else "cause", inner, frames))
+    return blocks[:_CHAIN], False
+
+
+def _without_message(stack: str, printed: str, message: str) -> str | None:
+    """The text before the line of the final exception, None where that line is missing."""
+    endings = (f"{printed}: {message}\n", f"{printed}: {message.partition(chr(10))[0]}") if message else (f"{printed}\n",)
+    for ending in (*endings, f"{printed}:"):
+        for margin in ("\n", "\n  | "):
+            at = stack.rfind(margin + ending)
+            if at >= 0:
+                return stack[: at + 1]
+        if stack.startswith(ending):
+            return ""
+    return None
+
+
+def _read_block(text: str, with_type: bool) -> tuple[str, list[tuple[str, str, int]]]:
+    children = _CHILDREN.search(text)
+    if children:
+        text = text[: children.start()]
+    if text.lstrip("\n").startswith("  + "):
+        text = _MARGIN.sub("", text)
+    frames: list[tuple[str, str, int]] = []
+    reading = False
+    for line in text.split("\n"):
+        if line.endswith("Traceback (most recent call last):"):
+            reading = True
+        elif line.startswith("  "):
+            _read_frame(line, frames, reading)
+        elif with_type and line.strip() and (found := _TYPE_LINE.match(line)):
+            return found[1], frames
+        elif line:
+            reading = False
+    return "", frames
+
+
+def _read_frame(line: str, frames: list[tuple[str, str, int]], reading: bool) -> None:
+    if not reading:
+        return
+    if found := _FRAME.fullmatch(line):
+        frames.append((found[1], found[2], 1))
+    elif frames and (again := _REPEATED.fullmatch(line)):
+        filename, function, times = frames[-1]
+        frames[-1] = (filename, function, times + int(again[1]))
+
+
+_VARIABLE: Final = re.compile(
+    r"""(?x)
+    (?P<quoted> '[^']{0,200}' | "[^"]{0,200}" | `[^`]{0,200}` )
+    | (?P<url> \b[a-z][a-z0-9+.-]{1,15}://[^\s"'<>]{1,200} )
+    | (?P<email> [\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8} )
+    | (?P<uuid> \b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b )
+    | (?P<ip> \b\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?\b )
+    | (?P<date> \b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)? )
+    | (?P<hex> \b(?:0x[0-9a-f]{1,64}|(?=[0-9a-f]*\d)[0-9a-f]{8,128})\b )
+    | (?P<number> -?\b\d{1,64}(?:\.\d{1,64})? )
+    """,
+    re.IGNORECASE,
+)
+
+
+def template(message: str) -> str:
+    """The first line of a message, at most 200 characters, with what varies between two occurrences taken out."""
+    line = message.lstrip("\n").partition("\n")[0][:200]
+    return _VARIABLE.sub(lambda found: f"<{found.lastgroup}>", line)
+
+
+def digest(parts: Iterable[str]) -> tuple[str, int]:
+    """The fingerprint of these parts and its 64 bits; never 0, which stands for none."""
+    text = "\x1f".join(parts).encode("utf-8", "surrogatepass")
+    hashed = blake2b(text, digest_size=8).digest()
+    return f"1-{hashed.hex()}", int.from_bytes(hashed, "big") or 1

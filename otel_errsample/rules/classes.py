@@ -1,0 +1,88 @@
+"""Which exception classes a class name in a rule means, without importing or running anything of theirs.
+
+A name is looked up in what is already imported, through the dictionaries of `type` and `ModuleType` themselves, so that
+no module `__getattr__`, lazy loader, metaclass or descriptor of the application runs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any, Final
+
+_MAX_NAME: Final = 300
+_MAX_PARTS: Final = 16
+
+_type_fields: Final[Any] = type.__dict__
+_module_fields: Final[Any] = ModuleType.__dict__
+
+
+def mro(cls: type) -> tuple[type, ...]:
+    classes: tuple[type, ...] = _type_fields["__mro__"].__get__(cls)
+    return classes
+
+
+def full_name(cls: type) -> str:
+    """The name as the SDK writes exception.type: without "builtins."; empty where the class hides it."""
+    module = _type_fields["__dict__"].__get__(cls).get("__module__")
+    if module is None:
+        module = _type_fields["__module__"].__get__(cls)
+    qualname = _type_fields["__qualname__"].__get__(cls)
+    if type(module) is not str or type(qualname) is not str:
+        return ""
+    return qualname if module == "builtins" else f"{module}.{qualname}"
+
+
+def resolve(name: str) -> type | None:
+    """The exception class of that name among the modules already imported, or None."""
+    parts = name.split(".") if len(name) <= _MAX_NAME else []
+    if not 0 < len(parts) <= _MAX_PARTS or not all(part.isidentifier() for part in parts):
+        return None
+    if len(parts) == 1:
+        parts = ["builtins", *parts]
+    for length in range(len(parts) - 1, 0, -1):
+        module = sys.modules.get(".".join(parts[:length]))
+        if module is not None and ModuleType in mro(type(module)):
+            return _nested(_module_fields["__dict__"].__get__(module), parts[length:])
+    return None
+
+
+def _nested(names: Any, parts: list[str]) -> type | None:
+    found: Any = None
+    for part in parts:
+        found = names.get(part)
+        if type not in mro(type(found)):
+            return None
+        names = _type_fields["__dict__"].__get__(found)
+    cls: type = found
+    return cls if BaseException in mro(cls) else None
+
+
+class Targets:
+    """The class names of all `is` tests of a table, and which of them a given exception passes."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = tuple(names)
+        self._classes: list[type | None] = [None] * len(self._names)
+        self._imported = -1
+
+    def row(self, cls: type | None, name: str | None) -> tuple[bytes, bool]:
+        """One byte per target, 1 where it is a base of the class, and whether that is final.
+
+        `name` alone stands for a class where only the text of an event is known. It is not final as long as a name is
+        unresolved: a later import may bring the class, or another path to it (django.http.Http404 is defined in
+        django.http.response).
+        """
+        if self._imported != len(sys.modules):
+            self._imported = len(sys.modules)
+            self._classes = [known or resolve(target) for known, target in zip(self._classes, self._names, strict=True)]
+        if cls is None and name is not None:
+            cls = resolve(name)
+        bases = mro(cls) if cls is not None else ()
+        names = {full_name(base) for base in bases} | {name}
+        row = bytes(
+            target in names or any(base is known for base in bases)
+            for target, known in zip(self._names, self._classes, strict=True)
+        )
+        return row, cls is not None and None not in self._classes

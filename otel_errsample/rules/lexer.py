@@ -1,0 +1,164 @@
+"""Rule text to tokens, one rule at a time."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from otel_errsample.rules.report import Report
+
+# Bounds of a text nobody vouches for; each is checked before the work it bounds.
+MAX_TEXT: Final = 256 * 1024
+MAX_RULES: Final = 1000
+MAX_TOKENS: Final = 4000  # a rule
+MAX_NESTING: Final = 32
+MAX_STRING: Final = 256
+
+ACTIONS: Final = ("keep", "drop", "head", "shadow")
+
+
+class Token(NamedTuple):
+    kind: str  # "name", "number", "string", "mark"; "end" closes the list of a rule
+    value: str | int | float
+    at: int
+    text: str
+
+
+# The patterns run over configuration, never over span data, and are linear: no alternative can match what another can.
+_TOKEN: Final = re.compile(
+    r"""(?P<space>(?:[ \t\r\f]|\#[^\n]*)+)
+    |(?P<end>[;\n](?:[ \t\r\f\n;]|\#[^\n]*)*)
+    |(?P<name>[A-Za-z_][A-Za-z0-9_]*(?:[.-][A-Za-z0-9_]+)*)
+    |(?P<number>[+-]?\.?[0-9](?:[A-Za-z0-9_.]|(?<=[eE])[+-])*)
+    |(?P<string>"(?:[^"\\\n]|\\[^\n])*"|'(?:[^'\\\n]|\\[^\n])*')
+    |(?P<mark>==|!=|<=|>=|[<>()\[\],:%])
+    |(?P<stray>=|&&|\|\||.)""",
+    re.VERBOSE | re.DOTALL,
+)
+_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_RULE_START: Final = re.compile(rf"(?:{'|'.join(ACTIONS)})(?![A-Za-z0-9_.-])|[A-Za-z_][A-Za-z0-9_.-]*[ \t]*:")
+_STRAY_HINTS: Final = {
+    "=": "write == to compare",
+    "&&": "write: and",
+    "||": "write: or",
+    "!": "write: not",
+    "{": "write ( and ) around values",
+}
+_ESCAPES: Final = {"\\": "\\", '"': '"', "'": "'", "n": "\n", "t": "\t"}
+
+
+def rules_of(text: str, report: Report) -> Iterator[tuple[int, list[Token]]]:
+    """Each rule's number, from 1, and tokens, closed by an "end" token; a rule with an unreadable piece is reported and left out.
+
+    A newline separates rules, except inside brackets; there a line that begins a rule shows that the bracket was
+    forgotten. Raises RuleError where a bound is exceeded.
+    """
+    if len(text) > MAX_TEXT:
+        report.stop(0, "", f"rules are expected to have at most {MAX_TEXT} characters, got {len(text)}")
+    # The added separator closes the last rule, whatever is open in it, in the way every other one is closed.
+    closed = text + "\n;"
+    tokens: list[Token] = []
+    opened: list[Token] = []
+    sound = True
+    rules = 0
+    at = 0
+    while at < len(closed):
+        match = _TOKEN.match(closed, at)
+        assert match is not None  # `stray` takes any character
+        start, at, kind = at, match.end(), str(match.lastgroup)
+        if kind == "space":
+            continue
+        if kind != "end":
+            token = _token(kind, match.group(), start, report)
+            if token is None:
+                sound = False
+                if kind == "stray" and match.group() in "\"'":
+                    at = closed.index("\n", at)  # the rest of the line is text, and reading it would report nonsense
+                continue
+            tokens.append(token)
+            _balance(token, opened, report)
+            if len(tokens) > MAX_TOKENS:
+                report.stop(start, token.text, f"a rule is expected to have at most {MAX_TOKENS} words and marks")
+            continue
+        if opened and ";" not in match.group() and not _RULE_START.match(closed, at):
+            continue
+        if opened:
+            report.add(opened[-1].at, opened[-1].text, f"'{opened[-1].text}' is never closed")
+        if tokens or not sound:
+            rules += 1
+            if rules > MAX_RULES:
+                report.stop(start, "", f"at most {MAX_RULES} rules are expected")
+        if tokens and sound and not opened:
+            yield rules, [*tokens, Token("end", "", start, "")]
+        tokens, opened, sound = [], [], True
+
+
+def _balance(token: Token, opened: list[Token], report: Report) -> None:
+    if token.kind != "mark":
+        return
+    if token.text in "([":
+        opened.append(token)
+        if len(opened) > MAX_NESTING:
+            report.stop(token.at, token.text, f"brackets are expected to be nested at most {MAX_NESTING} deep")
+    elif token.text in ")]" and opened:
+        opened.pop()  # a wrong kind of bracket is the parser's to report
+
+
+def _token(kind: str, text: str, at: int, report: Report) -> Token | None:
+    if kind == "number":
+        return _number(text, at, report)
+    if kind == "string":
+        return _string(text, at, report)
+    if kind == "stray":
+        if text in "\"'":
+            report.add(at, text, "text is not closed", f"end it with {text} on the same line")
+        else:
+            report.add(at, text, f"unexpected character '{text}'", _STRAY_HINTS.get(text, ""))
+        return None
+    if len(text) > MAX_STRING:
+        report.add(at, text, f"a name is expected to have at most {MAX_STRING} characters, got {len(text)}")
+        return None
+    return Token(kind, text, at, text)
+
+
+def _number(text: str, at: int, report: Report) -> Token | None:
+    if len(text) > 40 or not _NUMBER.fullmatch(text):
+        report.add(at, text, f"'{text[:60]}' is not a number", "durations are plain seconds, as in: duration > 0.5")
+        return None
+    value = float(text) if any(mark in text for mark in ".eE") else int(text)
+    if not -(2**63) <= value < 2**63 if isinstance(value, int) else math.isinf(value):
+        report.add(at, text, f"a number is expected to fit 64 bits, got {text}")
+        return None
+    return Token("number", value, at, text)
+
+
+def _string(text: str, at: int, report: Report) -> Token | None:
+    body = text[1:-1]
+    if len(body) > 2 * MAX_STRING:
+        report.add(at, text, f"text is expected to have at most {MAX_STRING} characters, got {len(body)}")
+        return None
+    pieces: list[str] = []
+    escaped = False
+    for offset, letter in enumerate(body):
+        if escaped:
+            escaped = False
+            if letter not in _ESCAPES:
+                report.add(
+                    at + offset,
+                    body[offset - 1 : offset + 1],
+                    f"unknown escape '\\{letter}'",
+                    r"write \\ for a backslash",
+                )
+                return None
+            pieces.append(_ESCAPES[letter])
+        elif letter == "\\":
+            escaped = True
+        else:
+            pieces.append(letter)
+    value = "".join(pieces)
+    if len(value) > MAX_STRING:
+        report.add(at, text, f"text is expected to have at most {MAX_STRING} characters, got {len(value)}")
+        return None
+    return Token("string", value, at, text)

@@ -1,0 +1,152 @@
+"""OTLP over gRPC: serialised requests go through a grpcio channel as they are.
+
+The plain blocking call is used: 0.29 ms of CPU for a request of 100 kB, against 0.45 ms for a future, which needs a
+thread of its own to be resolved. It can be ended only by closing its channel, which is what `abort` does.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import grpc  # type: ignore[import-untyped]
+
+from otel_errsample.transport import Answer, Outcome, response
+from otel_errsample.transport.certificates import CertificateError, Certificates
+from otel_errsample.transport.identity import user_agent
+from otel_errsample.transport.settings import OtlpSettings
+
+_METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+_STATUS_DETAILS = "grpc-status-details-bin"
+
+_OPTIONS = (
+    # Retrying is the export worker's; grpcio's own retries would hide attempts from its deadlines and counters.
+    ("grpc.enable_retries", 0),
+    # A subchannel shared with another exporter of the process would bring its back-off and its TLS files along.
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.max_receive_message_length", response.MAX_RESPONSE_BYTES),
+    # grpcio 1.85 checks the limit before it decompresses (a response of 200 kB grew to 360 MiB), so that is done here.
+    ("grpc.per_message_decompression", 0),
+    # Time for one connection attempt. The default, 20 s, is longer than a whole send: a second address would never be
+    # tried. It is no pause between attempts: the channel of a failed one is dropped, and the next send starts afresh.
+    ("grpc.min_reconnect_backoff_ms", 3000),
+)
+# First bytes of gzip and zlib data; an ExportTraceServiceResponse starts with 0x0a or is empty.
+_COMPRESSED = (b"\x1f", b"\x78")
+
+# Channels inherited by a fork. Dropping the last reference would call into grpcio's inherited state and may hang.
+_abandoned: list[object] = []
+
+_Export = Callable[..., bytes]
+
+
+class _Send:
+    """One running send, for `abort` to mark."""
+
+    __slots__ = ("aborted",)
+
+    def __init__(self) -> None:
+        self.aborted = False
+
+
+class GrpcTransport:
+    """A `Transport` over one grpcio channel, opened by the first send and dropped when it does not lead anywhere."""
+
+    def __init__(self, settings: OtlpSettings) -> None:
+        self.endpoint = settings.endpoint
+        self._secure = settings.secure
+        self._certificates = Certificates(settings)
+        self._metadata = settings.headers
+        self._compression = grpc.Compression.Gzip if settings.compression == "gzip" else grpc.Compression.NoCompression
+        self._redact = response.Redactor(value for _, value in settings.headers)
+        self._options = (*_OPTIONS, ("grpc.primary_user_agent", user_agent()))
+        self._reset()
+
+    def send(self, payload: bytes, timeout: float) -> Answer:
+        sending = _Send()
+        self._running.add(sending)
+        try:
+            return self._export(payload, timeout, sending)
+        except CertificateError as error:
+            # Files that were good before are just being replaced.
+            outcome = Outcome.RETRY if self._certificates.worked_before else Outcome.FAILED
+            return Answer(outcome, cause="certificate", detail=self._redact(str(error)))
+        except Exception as error:  # noqa: BLE001  an error of ours or of grpcio costs this request, never the worker
+            if sending.aborted:  # grpcio raises ValueError for a call on a channel that was just closed
+                return Answer(Outcome.RETRY, cause="aborted")
+            detail = self._redact(f"{type(error).__name__}: {error}", payload)
+            return Answer(Outcome.FAILED, cause="internal", detail=detail)
+        finally:
+            self._running.discard(sending)
+
+    def abort(self) -> None:
+        for sending in tuple(self._running):
+            sending.aborted = True
+        self._drop(self._channel)
+
+    def close(self) -> None:
+        self.abort()
+
+    def forget(self) -> None:
+        _abandoned.append((self._channel, self._call))
+        self._reset()
+
+    def _reset(self) -> None:
+        self._channel: grpc.Channel | None = None
+        self._call: _Export | None = None
+        self._running: set[_Send] = set()
+        # New in a child too, which may have inherited it locked.
+        self._opening = threading.Lock()
+
+    def _export(self, payload: bytes, timeout: float, sending: _Send) -> Answer:
+        channel, call = self._open()
+        if sending.aborted:
+            return Answer(Outcome.RETRY, cause="aborted")
+        try:
+            body = call(payload, timeout=timeout, metadata=self._metadata, compression=self._compression)
+        except grpc.RpcError as error:
+            if sending.aborted:
+                return Answer(Outcome.RETRY, maybe_delivered=True, cause="aborted")
+            return self._failure(error, channel, payload)
+        if body[:1] in _COMPRESSED:
+            try:
+                body = response.inflate(body)
+            except response.ResponseTooLarge:
+                return Answer(Outcome.FAILED, cause="response_too_large")
+        return response.accepted(body, self._redact)
+
+    def _open(self) -> tuple[grpc.Channel, _Export]:
+        if self._certificates.changed():
+            self._drop(self._channel)
+        with self._opening:
+            if self._channel is None or self._call is None:
+                channel = self._new_channel()
+                # Without serialisers bytes go in and come out.
+                self._call = channel.unary_unary(_METHOD)
+                self._channel = channel
+            return self._channel, self._call
+
+    def _new_channel(self) -> grpc.Channel:
+        if not self._secure:
+            return grpc.insecure_channel(self.endpoint, options=self._options)
+        credentials = grpc.ssl_channel_credentials(*self._certificates.pem())
+        return grpc.secure_channel(self.endpoint, credentials, options=self._options)
+
+    def _failure(self, error: grpc.RpcError, channel: grpc.Channel, payload: bytes) -> Answer:
+        code, details = error.code().name, str(error.details() or "")
+        if code in ("UNAVAILABLE", "DEADLINE_EXCEEDED"):
+            # The next send looks the name up and connects afresh: a collector that came back, moved, or whose
+            # connection a firewall forgot is found at once, where the channel's back-off grows to 120 s.
+            self._drop(channel)
+        trailing = {key: value for key, value in error.trailing_metadata() or ()}
+        status = trailing.get(_STATUS_DETAILS)
+        return response.grpc_failure(
+            code, details, status if isinstance(status, bytes) else None, self._redact(details, payload)
+        )
+
+    def _drop(self, channel: grpc.Channel | None) -> None:
+        if channel is not None:
+            if self._channel is channel:
+                self._channel = None
+            channel.close()
