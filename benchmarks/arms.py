@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import cycle, islice
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace.sampling import Sampler
 from opentelemetry.trace import NoOpTracer, Tracer
 
@@ -96,7 +96,7 @@ def starts(make: MakeSide) -> MakeArm:
     def arm() -> Arm:
         side = make()
         tracer = spans.provider().get_tracer(__name__)
-        ready = [spans.start(tracer, index) for index in range(PREPARED)]
+        ready = [cast("Span", spans.start(tracer, index)) for index in range(PREPARED)]
         on_start = side.processor.on_start
 
         def run(rounds: int) -> None:

@@ -6,9 +6,6 @@ import atexit
 import functools
 import subprocess
 import sys
-from typing import Final
-
-PROTOCOLS: Final = ("grpc", "http")
 
 
 @functools.cache
@@ -18,10 +15,11 @@ def endpoint(protocol: str) -> str:
     The sink ends with this process. Raises RuntimeError where it does not come up.
     """
     command = [sys.executable, "-m", "otel_errsample.testing.receiver", "--protocol", protocol, "--port", "0", "--sink"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    # It ends when its standard input does, so also when this process is killed.
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     atexit.register(process.terminate)
     assert process.stdout is not None
-    line = process.stdout.readline().strip()
-    if not line.rpartition(" ")[2].isdigit():
-        raise RuntimeError(f"the receiver is expected to print its port, got {line!r}")
-    return f"http://127.0.0.1:{line.rpartition(' ')[2]}"
+    port = process.stdout.readline().strip()
+    if not port.isdigit():
+        raise RuntimeError(f"the receiver is expected to print its port, got {port!r}")
+    return f"http://127.0.0.1:{port}"

@@ -11,7 +11,7 @@ from benchmarks import arms, instructions, render, spans, wall
 from benchmarks.cases import CASES, STAGES, Case, chosen
 from benchmarks.result import Result
 from benchmarks.sides import Arm, Tally
-from benchmarks.target import at_most, most_memory, of_noop, of_stock
+from benchmarks.target import Target, at_most, most_memory, of_noop, of_stock
 
 CASES_BY_KEY = [pytest.param(case, id=case.key) for case in CASES]
 
@@ -63,8 +63,8 @@ def test_a_prefix_chooses_the_cases_of_a_stage() -> None:
     assert {"encode"} == {case.key.partition("_")[0] for case in chosen("encode_")}
 
 
-def case_of(run: object, **more: object) -> Case:
-    return Case("encode_nothing", "Nothing is encoded at all here", {"ours": run}, **more)  # type: ignore[arg-type]
+def case_of(make: arms.MakeArm, *targets: Target) -> Case:
+    return Case("encode_nothing", "Nothing is encoded at all here", {"ours": make}, targets)
 
 
 def test_arms_take_turns_and_are_reset_before_every_timed_run() -> None:
@@ -105,7 +105,7 @@ def test_a_target_is_checked_on_the_median_of_paired_repeats(target, values, med
 
 
 def test_results_survive_json_and_become_a_row_per_case(tmp_path) -> None:
-    case = case_of(lambda: Arm(lambda rounds: None), targets=(of_stock(1 / 2),))
+    case = case_of(lambda: Arm(lambda rounds: None), of_stock(1 / 2))
     result = Result(case, {"stock": [10.0, 12.0, 11.0], "ours": [1.0, 1.2, 1.1]}).to_json()
     machine = {"date": "2026-01-01", "cores": 2, "processor": "a processor", "python": "3.11.7", "sdk": "1.45.2"}
     path = tmp_path / "results.json"
