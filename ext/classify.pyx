@@ -86,18 +86,18 @@ cdef bint recorded_twice(object events, object event):
     """Whether the last two exception events tell of the same exception, as the gRPC server instrumentation does."""
     before = exception_event(events, 1)
     return before is not None and (
-        text_of(before, "exception.type") == text_of(event, "exception.type")
-        and text_of(before, "exception.message") == text_of(event, "exception.message")
+        event_text(before, "exception.type") == event_text(event, "exception.type")
+        and event_text(before, "exception.message") == event_text(event, "exception.message")
     )
 
 
-cdef str text_of(object attributes, str key):
+cdef str event_text(object attributes, str key):
     return None if attributes is None else exact_text(attributes.get(key))
 
 
 cdef bint says_the_same(object exception, str message):
     """Whether an exception that was live before the span is the one of its event; only what is certain counts."""
-    args = peek(exception, "args")
+    args = own_value(exception, "args")
     if message is None or type(args) is not tuple or len(<tuple> args) != 1:
         return False
     return PyUnicode_CheckExact((<tuple> args)[0]) and (<str> (<tuple> args)[0]).startswith(message)
@@ -137,10 +137,10 @@ cdef class Classifier:
         left = False
         if live is not None:
             stale = <size_t> <PyObject *> live == started_with
-            agrees = event is not None and self.classes.of(type(live)).name == text_of(event, "exception.type")
+            agrees = event is not None and self.classes.of(type(live)).name == event_text(event, "exception.type")
             if stale:
                 # the event may tell of another exception of the same class
-                if not (agrees and says_the_same(live, text_of(event, "exception.message"))):
+                if not (agrees and says_the_same(live, event_text(event, "exception.message"))):
                     live = None
             elif agrees:
                 left = True
@@ -175,7 +175,7 @@ cdef class Classifier:
         cdef Code code
         cdef Print made
         it.links = []
-        it.message = text_of(it.event, "exception.message")
+        it.message = event_text(it.event, "exception.message")
         if it.live is not None:
             facts.source_code = SOURCE_LIVE
             it.links = exception_chain(self.classes, it.live)
@@ -189,7 +189,7 @@ cdef class Classifier:
             it.message = it.description
         if it.links:
             head = it.links[0]
-            facts.exception = head.info.name if stack is None else text_of(it.event, "exception.type")
+            facts.exception = head.info.name if stack is None else event_text(it.event, "exception.type")
             facts.exception_class = head.info.cls
         if len(it.links) > 1:
             root = it.links[len(it.links) - 1]
@@ -209,8 +209,8 @@ cdef class Classifier:
 
     cdef StackNote read_event(self, Failure it):
         """Fill the chain from an event; answers what its stack text says, None where there is no text."""
-        cdef str name = text_of(it.event, "exception.type")
-        cdef str text = text_of(it.event, "exception.stacktrace")
+        cdef str name = event_text(it.event, "exception.type")
+        cdef str text = event_text(it.event, "exception.stacktrace")
         cdef StackNote stack = None
         if not name:
             return None

@@ -168,7 +168,7 @@ cdef bint codes_failed(SpanCodes *codes, int span_kind) noexcept:
     return codes.rpc > 0 and (span_kind == SPAN_CLIENT or (GRPC_SERVER_BITS >> codes.rpc) & 1)
 
 
-cdef object peek(object owner, str name):
+cdef object own_value(object owner, str name):
     """One attribute or dictionary entry, None where there is none or where reading it failed."""
     cdef PyObject *found
     if PyDict_CheckExact(owner):
@@ -190,7 +190,7 @@ cdef object peek(object owner, str name):
 
 cdef object follow(object owner, tuple path):
     for name in path:
-        owner = peek(owner, name)
+        owner = own_value(owner, name)
         if owner is None:
             return None
     return owner
@@ -218,7 +218,7 @@ cdef str safe_text(object exception):
 
 cdef bint has_retry_info(object exception):
     """Whether the trailing metadata of a failed gRPC call say when to try again."""
-    cdef object metadata = follow(exception, ("_state", "trailing_metadata")) or peek(exception, "_trailing_metadata")
+    cdef object metadata = follow(exception, ("_state", "trailing_metadata")) or own_value(exception, "_trailing_metadata")
     try:
         for key, value in metadata or ():
             if key == "google.rpc.retryinfo-bin":
@@ -238,7 +238,7 @@ cdef Code read_carrier(str scheme, object value, object exception):
     if scheme == "http":
         return HTTP_CODES.get(http_number(value))
     if scheme == "grpc" or scheme == "grpc_call":
-        code = GRPC_CODES.get(grpc_number(value if PyLong_Check(value) else peek(value, "_name_")))
+        code = GRPC_CODES.get(grpc_number(value if PyLong_Check(value) else own_value(value, "_name_")))
         if code is not None and code.number == GRPC_EXHAUSTED and has_retry_info(exception):
             return RETRY_LATER
         return code

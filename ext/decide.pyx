@@ -198,7 +198,7 @@ cdef bint parse_rv(const char* text, Py_ssize_t length, uint64_t* r) noexcept:
     return False
 
 
-cdef uint64_t randomness_of(object context) except? 0:
+cdef uint64_t trace_randomness(object context) except? 0:
     """R of a span: from its trace state, else the low 56 bits of its trace id, 0 where it has no context."""
     cdef uint64_t r = 0
     cdef object trace_id
@@ -242,7 +242,7 @@ cdef uint32_t slot_of(RuleTable table, RuleRow* row, Look* look) except? 0:
 cdef int act_limited(RuleTable table, RuleRow* row, Look* look, object context, Decision* out) except -1:
     """Spend the limit of a rule. What may run code comes first; from `slot` on nothing does."""
     cdef uint32_t place = slot_of(table, row, look)
-    cdef uint64_t r = randomness_of(context) if row.verb == ACT_FIRST else 0
+    cdef uint64_t r = trace_randomness(context) if row.verb == ACT_FIRST else 0
     cdef uint64_t now = table.limits.now()
     cdef Limiter limiter = <Limiter> row.limiter
     cdef LimitSlot* slot = &limiter.memory[place]
@@ -277,7 +277,7 @@ cdef int act(RuleTable table, RuleRow* row, Look* look, object context, Decision
     elif row.verb == ACT_DROP:
         out.action = DROP
     elif row.verb == ACT_PERCENT:
-        act_percent(row, randomness_of(context), out)
+        act_percent(row, trace_randomness(context), out)
     elif row.verb != ACT_HEAD:
         act_limited(table, row, look, context, out)
     row.matched += 1

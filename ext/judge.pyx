@@ -119,7 +119,7 @@ cdef list group_leaves(object group):
     while waiting and seen < LEAVES:
         exception = waiting.pop(0)
         seen += 1
-        parts = peek(exception, "exceptions")
+        parts = own_value(exception, "exceptions")
         if type(parts) is tuple:
             waiting[:0] = [part for part in (<tuple> parts)[:LEAVES] if PyExceptionInstance_Check(part)]
         else:
@@ -221,7 +221,7 @@ cdef bint quiet_exit(Failure it) except -1:
     """Whether a SystemExit means success: no code, or 0."""
     if it.live is None:
         return it.message is None or it.message in ("", "0", "None")
-    code = peek(it.live, "code")
+    code = own_value(it.live, "code")
     return code is None or (PyLong_Check(code) and small_int(code) == 0)
 
 

@@ -12,7 +12,7 @@ cdef enum:
 
 cdef uint64_t SEEN_FOR_NS = 60_000_000_000
 
-cdef str SCOPE = "span"
+cdef str SPAN_SCOPE = "span"
 
 ACTIONS = ("head", "keep", "drop", "sampled_out", "suppressed")
 
@@ -135,7 +135,7 @@ cdef class Path:
         if decision.action == KEEP or decision.action == HEAD and sampled:
             ending = self.keep(span, context, attributes, facts, sampled, &decision)
         else:
-            ending = dropped(decision.action)
+            ending = ending_of(decision.action)
         if facts is not None and self.on_verdict is not None:
             self.tell(context, facts, &decision, ending == PENDING)
         return ending
@@ -165,7 +165,7 @@ cdef class Path:
             lane = self.lane_of(facts)
         elif self.buffer.refusing:
             return BUFFER_FULL
-        extra = enrich(facts, attributes, self.rule_name(decision.rule), SCOPE, decision.carried,
+        extra = enrich(facts, attributes, self.rule_name(decision.rule), SPAN_SCOPE, decision.carried,
                        not sampled)
         if self.user_enrich is not None and facts is not None:
             extra = self.ask_user(span, facts, extra)
@@ -253,7 +253,7 @@ cdef inline size_t room_for(size_t most, Group group) noexcept:
     return max(most, group.overhead + LEAST_SPAN) - group.overhead
 
 
-cdef inline int dropped(int action) noexcept:
+cdef inline int ending_of(int action) noexcept:
     if action == HEAD:
         return NOT_SAMPLED
     if action == DROP:
