@@ -21,6 +21,7 @@ from benchmarks import latency, memory, wall
 from benchmarks.cases import Case, chosen
 from benchmarks.render import RESULTS, machine, plain
 from benchmarks.result import Result
+from otel_errsample import __version__
 
 DRIVERS: dict[str, Callable[[Case, int], Result]] = {
     "wall": wall.measure,
@@ -35,13 +36,14 @@ def main() -> int:
     parser.add_argument("--full", action="store_true", help="every case, with five times the repeats")
     parser.add_argument("--out", type=Path, default=None, help="where the results go; default results.json beside this")
     options = parser.parse_args()
+    at = describe()
     measured: dict[str, Any] = {}
     for case in chosen(options.case):
         if not (case.quick or options.full or options.case):
             continue
         print(f"{case.key}: {case.sentence}", file=sys.stderr, flush=True)
         measured[case.key] = DRIVERS[case.driver](case, case.repeats * (5 if options.full else 1)).to_json()
-    results = {"machine": describe(), "cases": measured}
+    results = {"machine": at, "cases": measured}
     out = options.out or (None if options.case else RESULTS)
     if out is not None:
         out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
@@ -61,7 +63,7 @@ def describe() -> dict[str, Any]:
         "python": platform.python_version(),
         "sdk": version("opentelemetry-sdk"),
         "exporter": version("opentelemetry-exporter-otlp-proto-grpc"),
-        "otel_errsample": version("otel-errsample"),
+        "otel_errsample": __version__,
     }
 
 

@@ -108,8 +108,8 @@ def starts(make: MakeSide) -> MakeArm:
     return arm
 
 
-def lives(make: MakeSide, sampler: Sampler) -> MakeArm:
-    """A healthy span from its start to its end, under `sampler`."""
+def lives(make: MakeSide, sampler: Sampler, *, all_arrive: bool = True) -> MakeArm:
+    """A healthy span from its start to its end, under `sampler`; what that one drops has no ending to be counted."""
 
     def arm() -> Arm:
         side = make()
@@ -120,7 +120,7 @@ def lives(make: MakeSide, sampler: Sampler) -> MakeArm:
                 spans.finish(spans.start(tracer, index))
             side.ended += rounds
 
-        return Arm(run, side.flush, side.tally, side.close)
+        return Arm(run, side.flush, side.tally if all_arrive else lambda: None, side.close)
 
     return arm
 

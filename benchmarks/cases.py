@@ -117,7 +117,7 @@ CASES: Final = (
         " (stock: dropped at its start; noop: ALWAYS_OFF)",
         {
             "noop": lives(sides.Nothing, ALWAYS_OFF),
-            "stock": lives(sides.queueing, ParentBased(TraceIdRatioBased(0.01))),
+            "stock": lives(sides.queueing, ParentBased(TraceIdRatioBased(0.01)), all_arrive=False),
             "ours": lives(_recording, ErrorAwareSampler(0.01)),
         },
     ),
