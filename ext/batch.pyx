@@ -150,7 +150,7 @@ cdef bytes build_request(Record** records, Py_ssize_t count):
     for group in groups:
         for nested in resources:
             other = nested[0]
-            if other.resource_head is group.resource_head and other.resource_tail == group.resource_tail:
+            if other.resource_head == group.resource_head and other.resource_tail == group.resource_tail:
                 nested.append(group)
                 break
         else:

@@ -8,9 +8,10 @@ Everything here is C under the GIL without calls back into Python, so that a com
 signal handlers and finalisers. References dropped by an eviction are parked and released after the commit.
 """
 
+cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.object cimport PyObject
-from cpython.ref cimport Py_INCREF, Py_XDECREF
+from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
@@ -46,7 +47,7 @@ cdef enum:
 
 cdef struct Record:
     Record* next
-    PyObject* group         # borrowed: a Group lives while its `live` is above zero
+    PyObject* group         # owned; a Group holds bytes only, so dropping it runs no code
     PyObject* span          # owned; NULL where the record is bytes
     uint64_t sequence
     uint64_t carried        # given back to the limiter when the span is lost
@@ -64,13 +65,18 @@ cdef inline size_t charge_of(Record* record) noexcept:
     return sizeof(Record) + RECORD_OVERHEAD + record.size
 
 
+cdef inline void release(Record* record) noexcept:
+    Py_DECREF(<object> record.group)
+    free(record)
+
+
+@cython.final
 cdef class Group:
     """Spans of one resource and scope share these bytes on the wire."""
 
     cdef bytes resource_head, resource_tail     # ResourceSpans fields 1 and 3 (schema_url)
     cdef bytes scope_head, scope_tail           # ScopeSpans fields 1 and 3
     cdef size_t overhead                        # bytes a request spends on this group, lengths included
-    cdef uint64_t live                          # records that point here
     cdef uint64_t stamp                         # the batch that counted `overhead` last
     cdef size_t spans_size                      # scratch of the request builder
 
@@ -160,7 +166,7 @@ cdef class Buffer:
             free(record)
             self.release_parked()
             return BUFFER_FULL
-        group.live += 1
+        Py_INCREF(group)
         self.sequence += 1
         record.sequence = self.sequence
         self.append(record)
@@ -217,9 +223,8 @@ cdef class Buffer:
         self.ledger.ending[ending] += 1
         self.used -= charge_of(record)
         self.refusing = False
-        (<Group> record.group).live -= 1
         if record.span == NULL:
-            free(record)
+            release(record)
         else:
             record.next = self.parked
             self.parked = record
@@ -232,7 +237,7 @@ cdef class Buffer:
             record = self.parked
             self.parked = record.next
             span = record.span
-            free(record)
+            release(record)
             Py_XDECREF(span)
 
     # -- lanes

@@ -178,21 +178,21 @@ cdef bint parse_rv(const char* text, Py_ssize_t length, uint64_t* r) noexcept:
     cdef uint64_t value
     cdef char letter
     while at + 17 <= length:
-        if text[at] == b"r" and text[at + 1] == b"v" and text[at + 2] == b":":
-            if at + 17 < length and text[at + 17] != b";":
+        if text[at] == c"r" and text[at + 1] == c"v" and text[at + 2] == c":":
+            if at + 17 < length and text[at + 17] != c";":
                 return False
             value = 0
             for digit in range(at + 3, at + 17):
                 letter = text[digit]
-                if b"0" <= letter <= b"9":
-                    value = value << 4 | <uint64_t> (letter - b"0")
-                elif b"a" <= letter <= b"f":
-                    value = value << 4 | <uint64_t> (letter - b"a" + 10)
+                if c"0" <= letter <= c"9":
+                    value = value << 4 | <uint64_t> (letter - c"0")
+                elif c"a" <= letter <= c"f":
+                    value = value << 4 | <uint64_t> (letter - c"a" + 10)
                 else:
                     return False
             r[0] = value
             return True
-        while at < length and text[at] != b";":
+        while at < length and text[at] != c";":
             at += 1
         at += 1
     return False

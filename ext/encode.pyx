@@ -11,10 +11,10 @@ from cpython.object cimport PyObject, PyObject_Size
 from cpython.ref cimport Py_TYPE
 from cpython.sequence cimport PySequence_Fast_GET_ITEM, PySequence_Fast_GET_SIZE
 from cpython.tuple cimport PyTuple_CheckExact
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t
 from libc.stdlib cimport free, malloc
 
-from wire cimport Writer, close_message, make_room, open_message, put_fixed64, put_varint, store_fixed32
+from wire cimport Writer, close_message, make_room, open_message, put_fixed32, put_fixed64, put_varint
 
 cdef enum:
     SCOPE_SPANS_SPANS = 0x12        # trace.proto: ScopeSpans field 2
@@ -45,6 +45,8 @@ cdef enum:
     BLOCK = 65536                   # bytes of a scratch block: all but the rarest spans fit
     MOST_SPARE = 4                  # more are in use at once only when spans end inside one another
 
+# Level by level, what explains a failure least goes first. A long message repeats itself, the middle of a deep stack is
+# recursion; only the last level gives up attributes, events and links, and then fits 4 KiB whatever the span holds.
 cdef Cuts[LEVELS] CUTS
 CUTS[0] = Cuts(
     text=NO_LIMIT, message=NO_LIMIT, stack=NO_LIMIT, name=NO_LIMIT, state=NO_LIMIT,
@@ -117,15 +119,6 @@ cdef object iterable_items(Encoder* e, object items):
     except BaseException:
         e.repaired += 1
     return taken
-
-
-cdef void put_fixed32(Writer* w, uint8_t tag, uint32_t value) noexcept nogil:
-    cdef char* p
-    if make_room(w, 5):
-        p = w.start + w.size
-        p[0] = <char> tag
-        store_fixed32(p + 1, value)
-        w.size += 5
 
 
 cdef void put_piece(Encoder* e, object text) noexcept:

@@ -145,17 +145,18 @@ cdef inline uint64_t dropped_count(Encoder* e, object number, Py_ssize_t left_ou
 
 
 cdef inline int member_position(Encoder* e, tuple members, object wanted) noexcept:
-    """The position of an enum's member; 0 and a repair for anything else."""
+    """The position of an enum's member; 0 for None, and with a repair for anything else."""
     cdef int i
     for i in range(len(members)):
-        if wanted is members[i] and wanted is not None:
+        if wanted is members[i]:
             return i
+    if wanted is None:
+        return 0
     e.repaired += 1
     return 0
 
 
 cdef uint32_t flags_of(Encoder* e, object context) noexcept:
-    cdef int remote
     if context is None:
         return HAS_IS_REMOTE
     answer = peek(e, <Accessor> context_is_remote, context)

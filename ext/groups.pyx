@@ -1,8 +1,8 @@
 """The resource and scope of buffered spans, encoded once and shared by all their records."""
 
 cdef enum:
-    # Distinct (resource, scope) pairs remembered before those without a waiting span are forgotten. An application
-    # has tens of scopes; one that makes a tracer per request must not grow us.
+    # Distinct (resource, scope) pairs remembered. An application has tens; one that makes a tracer per request must
+    # not grow us. Records keep the groups they need.
     MOST_GROUPS = 512
 
 
@@ -29,7 +29,7 @@ cdef class Groups:
             group = <Group> (<tuple> known)[2]
         else:
             if len(self.table) >= MOST_GROUPS:
-                self.forget_idle()
+                self.table.clear()
             group = self.equal(encoded_group(resource, scope))
             self.table[key] = (resource, scope, group)
         self.last_resource, self.last_scope, self.last = resource, scope, group
@@ -40,17 +40,10 @@ cdef class Groups:
         cdef Group other
         for known in list(self.table.values()):
             other = <Group> (<tuple> known)[2]
-            if other.resource_head == fresh.resource_head and other.resource_tail == fresh.resource_tail:
-                if other.scope_head == fresh.scope_head and other.scope_tail == fresh.scope_tail:
-                    return other
-                # One object, so that the request builder nests scopes of a resource by identity.
-                fresh.resource_head = other.resource_head
+            if (other.resource_head == fresh.resource_head and other.resource_tail == fresh.resource_tail
+                    and other.scope_head == fresh.scope_head and other.scope_tail == fresh.scope_tail):
+                return other
         return fresh
-
-    cdef forget_idle(self):
-        for key, known in list(self.table.items()):
-            if (<Group> (<tuple> known)[2]).live == 0:
-                del self.table[key]
 
     cdef void clear(self):
         self.table = {}

@@ -9,7 +9,7 @@ properties.
 from cpython.object cimport PyObject, PyObject_GetAttr
 from cpython.ref cimport Py_TYPE
 from cpython.dict cimport PyDict_Check
-from cpython.tuple cimport PyTuple_CheckExact, PyTuple_GET_ITEM
+from cpython.tuple cimport PyTuple_GET_ITEM
 
 cdef PyObject* READABLE = NULL      # the probed type, kept alive by sys.modules; NULL: public properties only
 cdef PyObject* ATTRIBUTES = NULL    # BoundedAttributes, whose _dict is a dict

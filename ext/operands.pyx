@@ -3,7 +3,6 @@
 Borrowed references to the span and its attributes are good for one call of decide, which holds them.
 """
 
-from cpython.dict cimport PyDict_GetItemWithError
 from cpython.exc cimport PyErr_Clear
 from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_CheckExact
 from cpython.object cimport PyObject
@@ -13,6 +12,10 @@ from cpython.unicode cimport PyUnicode_CheckExact
 from libc.stdint cimport uint64_t
 
 from opentelemetry.trace import SpanKind
+
+cdef extern from "Python.h":
+    # Cython's own declaration turns an error into an exception, which here is only another way of being missing.
+    PyObject* lookup_quietly "PyDict_GetItemWithError"(object items, object key) noexcept
 
 cdef enum:
     REMEMBERED_VALUES = 64      # the bits of Look.fetched
@@ -87,7 +90,7 @@ cdef inline int span_kind_code(object span) except -1:
 
 cdef inline object attribute_value(object items, str name):
     """A dict's value, None where it is missing or where comparing the keys fails."""
-    cdef PyObject* found = PyDict_GetItemWithError(items, name)
+    cdef PyObject* found = lookup_quietly(items, name)
     if found == NULL:
         PyErr_Clear()
         return None

@@ -168,27 +168,22 @@ cdef class Path:
         extra = enrich(facts, attributes, self.rule_name(decision.rule), SPAN_SCOPE, decision.carried,
                        not sampled)
         if self.user_enrich is not None and facts is not None:
-            extra = self.ask_user(span, facts, extra)
+            self.ask_user(span, facts, extra, attributes)
         if self.leaves_head_sampled:
             # The other processor exports the sampled spans at a rate we do not know.
             decision.weight = TH_ERASED
         trace_state = reweigh(context[4], decision.weight, decision.threshold, self.all_arrive)
         group = self.groups.of(span)
-        group.live += 1         # holds the group while Python code may run; the record's own count follows
+        writer_open(&writer, room_for(self.most_span_bytes, group))
         try:
-            writer_open(&writer, room_for(self.most_span_bytes, group))
-            try:
-                level = encode_span(&writer, span, context, attributes, span_events(span), trace_state, extra,
-                                    &repaired)
-                self.ledger.truncated += level > 0
-                self.ledger.repaired += repaired > 0
-                if self.rebuild is not None:
-                    copy = self.rebuild(span, trace_state, extra)
-                return self.buffer.admit(writer.start, writer.size, copy, lane, group, decision)
-            finally:
-                writer_close(&writer)
+            level = encode_span(&writer, span, context, attributes, span_events(span), trace_state, extra, &repaired)
+            self.ledger.truncated += level > 0
+            self.ledger.repaired += repaired > 0
+            if self.rebuild is not None:
+                copy = self.rebuild(span, trace_state, extra)
+            return self.buffer.admit(writer.start, writer.size, copy, lane, group, decision)
         finally:
-            group.live -= 1
+            writer_close(&writer)
 
     cdef int lane_of(self, ErrorFacts facts) noexcept:
         """LANE_FIRST for the first errors of a fingerprint in a minute; colliding fingerprints count as new."""
@@ -204,12 +199,12 @@ cdef class Path:
     cdef object rule_name(self, int rule):
         return self.table.names[rule] if rule >= 0 else None
 
-    cdef object ask_user(self, object span, ErrorFacts facts, object extra):
+    cdef int ask_user(self, object span, ErrorFacts facts, dict extra, object attributes) except -1:
         try:
-            return merge_user(extra, self.user_enrich(span, facts))
+            merge_user(extra, self.user_enrich(span, facts), attributes)
         except BaseException as error:
             self.swallow("enrich", error)
-            return extra
+        return 0
 
     cdef int tell(self, object context, ErrorFacts facts, Decision* decision, bint kept) except -1:
         cdef Verdict verdict = Verdict.__new__(Verdict)

@@ -141,13 +141,13 @@ def encode(span, trace_state=None, extra=None, cap=1 << 21):
     return encode_counted(span, trace_state, extra, cap)[0]
 
 
-def encode_request(spans):
-    """A whole ExportTraceServiceRequest: the spans grouped by resource and scope, in order of first appearance."""
+def encode_request(spans, cap=1 << 21):
+    """A whole ExportTraceServiceRequest: the spans, at most `cap` bytes each, grouped by resource and scope."""
     cdef list resources = []
     groups = {}
     for span in spans:
         scopes = groups.setdefault(span_resource(span), {})
-        scopes.setdefault(span_scope(span) or None, []).append(encode(span))
+        scopes.setdefault(span_scope(span) or None, []).append(encode(span, None, None, cap))
     for resource, scopes in groups.items():
         parts = [resource_field(resource)]
         for scope, encoded in scopes.items():

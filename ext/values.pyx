@@ -151,6 +151,13 @@ cdef void put_value(Encoder* e, uint8_t tag, object value, int depth) noexcept:
         e.w.size = store_scalar(e, p, &s) - e.w.start
 
 
+cdef inline char* store_key(Encoder* e, char* p, const Utf8* k) noexcept:
+    """The key of a KeyValue; an empty one is the default and not written."""
+    if k.size:
+        p = store_text(store_head(p, KEY, k.size), k, &e.repaired)
+    return p
+
+
 cdef void put_attribute(Encoder* e, uint8_t tag, object key, object value, int depth) noexcept:
     """A field holding a KeyValue. Nothing is copied before the whole of a scalar is known to fit."""
     cdef Utf8 k
@@ -172,17 +179,18 @@ cdef void put_attribute(Encoder* e, uint8_t tag, object key, object value, int d
         if not read_scalar(e, value, limit, &s):
             content = open_message(e.w, tag, 1)
             if make_room(e.w, 11 + k.size):
-                p = store_head(e.w.start + e.w.size, KEY, k.size)
-                e.w.size = store_text(p, &k, &e.repaired) - e.w.start
+                e.w.size = store_key(e, e.w.start + e.w.size, &k) - e.w.start
             inner = open_message(e.w, VALUE, 1)
             put_container(e, value, depth)
             close_message(e.w, inner, 1)
             close_message(e.w, content, 1)
             return
-    length = 1 + varint_size(k.size) + k.size + 1 + varint_size(s.size) + s.size
+    length = 1 + varint_size(s.size) + s.size
+    if k.size:
+        length += 1 + varint_size(k.size) + k.size
     if make_room(e.w, 11 + length):
         p = store_head(e.w.start + e.w.size, tag, length)
-        p = store_text(store_head(p, KEY, k.size), &k, &e.repaired)
+        p = store_key(e, p, &k)
         p = store_scalar(e, store_head(p, VALUE, s.size), &s)
         e.w.size = p - e.w.start
 

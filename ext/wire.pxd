@@ -101,6 +101,15 @@ cdef inline void put_fixed64(Writer* w, uint8_t tag, uint64_t value) noexcept no
         w.size = store_fixed64(p + 1, value) - w.start
 
 
+cdef inline void put_fixed32(Writer* w, uint8_t tag, uint32_t value) noexcept nogil:
+    """A fixed32 field, for flags that are never zero."""
+    cdef char* p
+    if make_room(w, 5):
+        p = w.start + w.size
+        p[0] = <char> tag
+        w.size = store_fixed32(p + 1, value) - w.start
+
+
 cdef inline size_t open_message(Writer* w, uint8_t tag, size_t width) noexcept nogil:
     """Begin a nested message whose length will probably take `width` bytes; returns where its content starts."""
     if make_room(w, 1 + width):

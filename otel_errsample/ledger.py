@@ -28,7 +28,7 @@ ENDINGS: Final = tuple(ENDING_MEANINGS)
 
 
 class RuleCount(NamedTuple):
-    """What one rule did. `matched` exceeds the sum of the others by the spans it only counted or left to the head."""
+    """What one rule did; under `shadow` what it would have done. `matched` exceeds the sum of the others by the spans it only counted or left to the head."""
 
     name: str
     matched: int = 0
@@ -36,6 +36,7 @@ class RuleCount(NamedTuple):
     dropped: int = 0
     suppressed: int = 0
     sampled_out: int = 0
+    shadowed: int = 0
 
 
 @dataclass(frozen=True)

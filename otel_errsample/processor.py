@@ -168,7 +168,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
             truncated=ledger.truncated,
             repaired=ledger.repaired,
             internal_errors=dict(ledger.internal_errors),
-            rules=tuple(RuleCount(*count) for count in self.table.counts()),
+            rules=tuple(RuleCount(**count) for count in self.table.counts()),
             exporter=f"failing: {state}" if state else "ok",
             worker=self._worker.state,
         )

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.trace import SpanContext, StatusCode, TraceFlags, Tracer
 
@@ -36,8 +37,14 @@ def tracer(processor: ErrorSpanProcessor) -> Tracer:
     return provider.get_tracer("test")
 
 
+RESOURCE = Resource({"service.name": "s"})
+
+
 def a_span(number: int = 1) -> ReadableSpan:
-    return ReadableSpan("s", context=SpanContext(7, number, False, TraceFlags(1)), start_time=1, end_time=2)
+    # With a resource: making the default one takes longer than the signal handler below has time.
+    return ReadableSpan(
+        "s", context=SpanContext(7, number, False, TraceFlags(1)), resource=RESOURCE, start_time=1, end_time=2
+    )
 
 
 class NoContext(ReadableSpan):

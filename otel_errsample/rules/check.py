@@ -21,7 +21,7 @@ from otel_errsample.rules.facts import (
 from otel_errsample.rules.parser import TEXT_OPERATORS
 from otel_errsample.rules.regex import RegexInvalid, RegexUnavailable, compile_search
 from otel_errsample.rules.report import Report, did_you_mean
-from otel_errsample.rules.tree import Action, Condition, Constant, Limit, Not, Operand, Rule, Test, Word
+from otel_errsample.rules.tree import Action, Condition, Constant, Limit, Not, Operand, Predicate, Rule, Word
 
 # What a rule may say about how much around its span is kept; lifting the restriction is adding to this tuple.
 SCOPES: Final = ("span",)
@@ -88,7 +88,7 @@ def _check_limit(limit: Limit, report: Report) -> None:
 
 
 def _check_condition(condition: Condition, report: Report) -> None:
-    if isinstance(condition, Test):
+    if isinstance(condition, Predicate):
         _check_test(condition, report)
     elif isinstance(condition, Not):
         _check_condition(condition.item, report)
@@ -97,7 +97,7 @@ def _check_condition(condition: Condition, report: Report) -> None:
             _check_condition(item, report)
 
 
-def _check_test(test: Test, report: Report) -> None:
+def _check_test(test: Predicate, report: Report) -> None:
     operand = test.operand
     if operand.source == "fact" and operand.name not in FACTS:
         hint = (
@@ -118,14 +118,14 @@ def _check_test(test: Test, report: Report) -> None:
         _check_comparison(test, _constants(test), report)
 
 
-def _constants(test: Test) -> tuple[Constant, ...]:
+def _constants(test: Predicate) -> tuple[Constant, ...]:
     if isinstance(test.value, tuple):
         return test.value
     assert isinstance(test.value, Constant)
     return (test.value,)
 
 
-def _check_class(test: Test, report: Report) -> None:
+def _check_class(test: Predicate, report: Report) -> None:
     assert isinstance(test.value, Word)
     name = test.value.name
     if test.operand.source != "fact" or test.operand.name not in CLASSES:
@@ -145,7 +145,7 @@ def _check_view(operand: Operand, view: Word, report: Report) -> None:
         report.add(operand.at, str(operand), f"'{view}' is a view over kind, got '{operand}'", f"write: kind in {view}")
 
 
-def _check_comparison(test: Test, constants: tuple[Constant, ...], report: Report) -> None:
+def _check_comparison(test: Predicate, constants: tuple[Constant, ...], report: Report) -> None:
     operand, op = test.operand, test.op
     if op in TEXT_OPERATORS and not isinstance(constants[0].value, str):
         report.add(constants[0].at, str(constants[0]), f"'{op}' expects text in quotes, got {constants[0]}")
@@ -173,7 +173,7 @@ def _check_comparison(test: Test, constants: tuple[Constant, ...], report: Repor
         report.add(test.at, operand.name, f"'{test}' is never true")
 
 
-def _check_choices(test: Test, constants: tuple[Constant, ...], report: Report) -> None:
+def _check_choices(test: Predicate, constants: tuple[Constant, ...], report: Report) -> None:
     fact, op = test.operand.name, test.op
     choices = CHOICES[fact]
     if op in TEXT_OPERATORS or (op in _ORDERINGS and fact not in ORDERED):

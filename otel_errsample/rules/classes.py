@@ -7,7 +7,7 @@ no module `__getattr__`, lazy loader, metaclass or descriptor of the application
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import Any, Final
 
@@ -21,6 +21,11 @@ _module_fields: Final[Any] = ModuleType.__dict__
 def mro(cls: type) -> tuple[type, ...]:
     classes: tuple[type, ...] = _type_fields["__mro__"].__get__(cls)
     return classes
+
+
+def _has(classes: Iterable[type | None], wanted: type | None) -> bool:
+    # `in` would compare, and classes compare as their metaclass likes.
+    return any(cls is wanted for cls in classes)
 
 
 def full_name(cls: type) -> str:
@@ -43,7 +48,7 @@ def resolve(name: str) -> type | None:
         parts = ["builtins", *parts]
     for length in range(len(parts) - 1, 0, -1):
         module = sys.modules.get(".".join(parts[:length]))
-        if module is not None and ModuleType in mro(type(module)):
+        if module is not None and _has(mro(type(module)), ModuleType):
             return _nested(_module_fields["__dict__"].__get__(module), parts[length:])
     return None
 
@@ -52,11 +57,11 @@ def _nested(names: Any, parts: list[str]) -> type | None:
     found: Any = None
     for part in parts:
         found = names.get(part)
-        if type not in mro(type(found)):
+        if not _has(mro(type(found)), type):
             return None
         names = _type_fields["__dict__"].__get__(found)
     cls: type = found
-    return cls if BaseException in mro(cls) else None
+    return cls if _has(mro(cls), BaseException) else None
 
 
 class Targets:
@@ -76,13 +81,13 @@ class Targets:
         """
         if self._imported != len(sys.modules):
             self._imported = len(sys.modules)
-            self._classes = [known or resolve(target) for known, target in zip(self._classes, self._names, strict=True)]
+            pairs = zip(self._classes, self._names, strict=True)
+            self._classes = [resolve(target) if known is None else known for known, target in pairs]
         if cls is None and name is not None:
             cls = resolve(name)
         bases = mro(cls) if cls is not None else ()
         names = {full_name(base) for base in bases} | {name}
         row = bytes(
-            target in names or any(base is known for base in bases)
-            for target, known in zip(self._names, self._classes, strict=True)
+            target in names or _has(bases, known) for target, known in zip(self._names, self._classes, strict=True)
         )
-        return row, cls is not None and None not in self._classes
+        return row, cls is not None and not _has(self._classes, None)

@@ -26,8 +26,8 @@ from otel_errsample.rules.tree import (
     Not,
     Operand,
     Or,
+    Predicate,
     Rule,
-    Test,
     Word,
 )
 
@@ -230,26 +230,26 @@ class _RuleParser:
             self._unexpected()
         self._fail(f"expected ')' to close '{bracket.text}', got {self._got()}", self._meant("and", "or"))
 
-    def _test(self) -> Test:
+    def _test(self) -> Predicate:
         at = self._token.at
         self._node(at)
         operand = self._operand("a fact or an attribute")
         if self._accept("exists"):
-            return Test(operand, "exists", None, at)
+            return Predicate(operand, "exists", None, at)
         if self._accept("is"):
-            return Test(operand, "is", self._class(), at)
+            return Predicate(operand, "is", self._class(), at)
         if self._is("not") and self._tokens[self._next + 1].text == "in":
             self._take()
             self._take()
-            return Test(operand, "not in", self._values("not in"), at)
+            return Predicate(operand, "not in", self._values("not in"), at)
         if self._accept("in"):
-            return Test(operand, "in", self._values("in"), at)
+            return Predicate(operand, "in", self._values("in"), at)
         if operator := self._accept(*COMPARISONS, *TEXT_OPERATORS):
-            return Test(operand, operator.text, self._constant(f"after '{operator.text}'"), at)
+            return Predicate(operand, operator.text, self._constant(f"after '{operator.text}'"), at)
         if self._token.kind == "name" and not self._is("and", "or", "not", "if"):
             hint = self._meant(*_OPERATORS) or _one_of((*COMPARISONS, *_OPERATORS[:-3]))
             self._fail(f"expected an operator after '{operand}', got {self._got()}", hint)
-        return Test(operand, "", None, at)
+        return Predicate(operand, "", None, at)
 
     def _operand(self, what: str) -> Operand:
         token = self._token

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from otel_errsample.rules.facts import CHOICES, FLAGS, OF_ANY_SPAN, THIRD_PARTY, UNITS, accepted, spellings
 from otel_errsample.rules.regex import compile_search
-from otel_errsample.rules.tree import And, Condition, Constant, Not, Operand, Or, Rule, Test, Word
+from otel_errsample.rules.tree import And, Condition, Constant, Not, Operand, Or, Predicate, Rule, Word
 from otel_errsample.taxonomy import VIEWS
 
 MATCH: Final = -1
@@ -162,7 +162,7 @@ class _Compiler:
             return None if len(passing) == 1 else bool(passing)
         return False if self._clean and operand.name not in OF_ANY_SPAN else None
 
-    def _test(self, test: Test, yes: int, no: int) -> int:
+    def _test(self, test: Predicate, yes: int, no: int) -> int:
         operand, op = test.operand, test.op
         if operand.source == "fact" and operand.name in FLAGS:
             return (
@@ -190,12 +190,12 @@ class _Compiler:
         return len(self._nodes) - 1
 
 
-def _values(test: Test) -> tuple[str | int | float | bool, ...]:
+def _values(test: Predicate) -> tuple[str | int | float | bool, ...]:
     constants = test.value if isinstance(test.value, tuple) else (test.value,)
     return tuple(constant.value for constant in constants if isinstance(constant, Constant))
 
 
-def _flags(test: Test) -> set[bool]:
+def _flags(test: Predicate) -> set[bool]:
     """For which values of a flag the test passes."""
     if test.op == "":
         return {True}
@@ -203,7 +203,7 @@ def _flags(test: Test) -> set[bool]:
     return chosen if test.op in ("==", "in") else {True, False} - chosen
 
 
-def _mask(test: Test) -> tuple[str, int]:
+def _mask(test: Predicate) -> tuple[str, int]:
     """The fact that decides a test of a closed list, and the mask of the choices that pass."""
     fact, op, values = test.operand.name, test.op, tuple(map(str, _values(test)))
     if op == "exists":

@@ -62,7 +62,7 @@ class Operand:
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class Predicate:
     """`operand op value`; op "" is the bare operand and op "exists" has no value."""
 
     operand: Operand
@@ -100,7 +100,7 @@ class Or:
         return " or ".join(f"({item})" if isinstance(item, Or) else str(item) for item in self.items)
 
 
-Condition: TypeAlias = Test | Not | And | Or
+Condition: TypeAlias = Predicate | Not | And | Or
 
 
 @dataclass(frozen=True, slots=True)

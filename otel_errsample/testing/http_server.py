@@ -78,8 +78,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         wire_size = int(self.headers.get("content-length", "0"))
         if wire_size > self.server.max_request_bytes:
-            for _ in range(0, wire_size, len(_BLOCK)):
-                self.rfile.read(len(_BLOCK))
+            for start in range(0, wire_size, len(_BLOCK)):
+                self.rfile.read(min(len(_BLOCK), wire_size - start))
             return self._answer(413, b"")
         wire = self.rfile.read(wire_size)
         if self.path.partition("?")[0] != PATH:

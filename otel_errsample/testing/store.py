@@ -55,7 +55,7 @@ class Store:
             self._changed.notify_all()
 
     def stored(self, payload: bytes) -> None:
-        spans = [] if not self.keep else list(unpack(payload))
+        spans = list(unpack(payload)) if self.keep else []
         with self._changed:
             self._received += spans
             self._spans += len(spans) if self.keep else count_spans(payload)

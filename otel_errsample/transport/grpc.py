@@ -114,7 +114,7 @@ class GrpcTransport:
                 body = response.inflate(body)
             except response.ResponseTooLarge:
                 return Answer(Outcome.FAILED, cause="response_too_large")
-        return response.accepted(body, self._redact)
+        return response.accepted(body, payload, self._redact)
 
     def _open(self) -> tuple[grpc.Channel, _Export]:
         if self._certificates.changed():

@@ -147,7 +147,7 @@ class HttpTransport:
     def _judge(self, reply: http.client.HTTPResponse, body: bytes, payload: bytes) -> Answer:
         content_type = reply.headers.get("content-type", "").lower()
         if reply.status == http.client.OK and "json" not in content_type:
-            return response.accepted(body, self._redact)
+            return response.accepted(body, payload, self._redact)
         if 200 <= reply.status < 300:
             return Answer(Outcome.ACCEPTED)
         headers = {name.lower(): value for name, value in reply.getheaders()}

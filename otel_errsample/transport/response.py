@@ -27,8 +27,9 @@ _MAX_DETAIL = 200
 _MAX_RAW_DETAIL = 4096
 _MAX_STATUS_BYTES = 64 * 1024
 _MAX_STATUS_DETAILS = 16
-# Shorter words of a message are in any payload by chance.
+# Shorter pieces of a message are in any payload by chance.
 _SHORTEST_ECHO = 8
+_WORD_START = re.compile(r"\b\w")
 
 # The OTLP specification's table of retryable codes, except OUT_OF_RANGE: servers written in Rust answer it to a message
 # above their limit, which no repetition makes smaller. RESOURCE_EXHAUSTED is retryable only with RetryInfo.
@@ -65,15 +66,24 @@ class Redactor:
     def __call__(self, text: str, payload: bytes = b"") -> str:
         text = "".join(char if char.isprintable() else " " for char in text[:_MAX_RAW_DETAIL])
         text = _USERINFO.sub("//", self._secrets.sub("***", text))
-        words = ("***" if _is_echo(word, payload) else word for word in text[: 2 * _MAX_DETAIL].split())
-        return " ".join(words)[:_MAX_DETAIL]
+        return _without_echoes(" ".join(text.split())[:_MAX_DETAIL], payload)[:_MAX_DETAIL]
 
 
-def _is_echo(word: str, payload: bytes) -> bool:
-    return len(word) >= _SHORTEST_ECHO and word.encode(errors="replace") in payload
+def _without_echoes(text: str, payload: bytes) -> str:
+    """Replace what a server quotes from the request; looks only where a word starts, 40 places or so in a message."""
+    kept, position = "", 0
+    for found in _WORD_START.finditer(text):
+        start = found.start()
+        end = start + _SHORTEST_ECHO
+        if start < position or end > len(text) or text[start:end].encode() not in payload:
+            continue
+        while end < len(text) and text[start : end + 1].encode() in payload:
+            end += 1
+        kept, position = f"{kept}{text[position:start]}***", end
+    return kept + text[position:]
 
 
-def accepted(body: bytes, redact: Redactor) -> Answer:
+def accepted(body: bytes, payload: bytes, redact: Redactor) -> Answer:
     """Read the body of a success; one that is no OTLP message is a success all the same, with a cause to count."""
     try:
         partial = ExportTraceServiceResponse.FromString(body).partial_success
@@ -81,7 +91,7 @@ def accepted(body: bytes, redact: Redactor) -> Answer:
         return Answer(Outcome.ACCEPTED, cause="unreadable_response")
     rejected = max(partial.rejected_spans, 0)
     cause = "partial_success" if rejected or partial.error_message else ""
-    return Answer(Outcome.ACCEPTED, rejected=rejected, cause=cause, detail=redact(partial.error_message))
+    return Answer(Outcome.ACCEPTED, rejected=rejected, cause=cause, detail=redact(partial.error_message, payload))
 
 
 def grpc_failure(code: str, details: str, status: bytes | None, detail: str) -> Answer:
@@ -133,7 +143,7 @@ def inflate(data: bytes) -> bytes:
         return data
     if len(plain) > MAX_RESPONSE_BYTES:
         raise ResponseTooLarge
-    return plain
+    return plain if inflater.eof else data
 
 
 def _retry_info(status: bytes) -> float | None:

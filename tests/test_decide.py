@@ -1,0 +1,387 @@
+"""The first matching rule wins, and what is exported adds up to what was seen."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from opentelemetry.trace import SpanKind
+
+from otel_errsample import _hot
+from otel_errsample.rules import Rules
+from otel_errsample.taxonomy import FAULTS, KINDS, RECOVERIES, SEVERITIES
+from tests.model.decide import CERTAIN_LOSS, Model
+from tests.model.spans import SECOND, make_span
+
+EXAMPLES = int(os.environ.get("ERRSAMPLE_EXAMPLES", "500"))
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 5 * SECOND
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@pytest.fixture(autouse=True, scope="module")
+def layout() -> None:
+    assert _hot.probe()
+
+
+def table_of(text: str, clock: Clock | None = None) -> tuple[Any, Any]:
+    limits = _hot.Limits(clock or Clock())
+    return _hot.RuleTable(Rules.parse(text), limits), limits
+
+
+# Agreement with the model
+
+
+class Text(str):
+    """A str that is not exactly one, and must not be asked anything."""
+
+    def __eq__(self, other: object) -> bool:
+        raise AssertionError("user code ran")
+
+    def __hash__(self) -> int:
+        raise AssertionError("user code ran")
+
+
+class Outer:
+    class Inner(KeyError):
+        pass
+
+
+VALUES = ["/a", "/b", "", "x" * 5000 + "/a", "é/\U0001f600", 0, 1, 5, -3, 10**30, 0.0, 2.5, float("nan"), True, False]
+ODD = [None, ("/a", "/b"), b"/a"]
+CLASSES = [None, ValueError, ConnectionResetError, Outer.Inner]
+TARGETS = [
+    "ValueError",
+    "OSError",
+    "builtins.LookupError",
+    "tests.test_decide.Outer.Inner",
+    "no.such.Class",
+    "Exception",
+]
+NAMES = ["http.status_code", "http.response.status_code", "http.route", "rpc.method", "rpc.service", "a.b"]
+
+constants = st.sampled_from(['"/a"', '"/b"', '""', '"é*"', "0", "1", "5", "-3", "2.5", "1.0", "true", "false"])
+ordered_constants = st.sampled_from(['"/a"', '"/b"', '""', "0", "1", "5", "-3", "2.5", "1.0"])
+texts = st.sampled_from(['"/a"', '"a"', '""', '"é"', '"x"', '"\U0001f600"'])
+globs = st.sampled_from(['"*"', '"/?"', '"*a"', '"x*"', '"*/*"', '"\\\\*"', '"?*?"', '"*x*x*a"', '""', '"é/?"'])
+attributes = st.sampled_from([*NAMES, 'attributes["plain"]', 'resource["service.name"]'])
+text_facts = st.sampled_from(["exception", "cause", "code", "message", "fingerprint", "endpoint", "name"])
+several = st.lists(constants, min_size=1, max_size=4).map(", ".join)
+
+
+def quoted(choices: tuple[str, ...]) -> st.SearchStrategy[str]:
+    return st.sampled_from([f'"{choice}"' for choice in choices])
+
+
+leaves = st.one_of(
+    st.sampled_from(["error", "root", "sampled", "error == false", "root != true", "sampled in (true, false)"]),
+    st.builds("{} {} {}".format, attributes, st.sampled_from(["==", "!="]), constants),
+    st.builds("{} {} {}".format, attributes, st.sampled_from(["<", "<=", ">", ">="]), ordered_constants),
+    st.builds("{} {} ({})".format, attributes, st.sampled_from(["in", "not in"]), several),
+    st.builds(
+        "{} exists".format, st.one_of(attributes, text_facts, st.sampled_from(["kind", "duration", "span.kind"]))
+    ),
+    st.builds(
+        "{} {} {}".format,
+        st.one_of(attributes, text_facts),
+        st.sampled_from(["contains", "startswith", "endswith"]),
+        texts,
+    ),
+    st.builds("{} like {}".format, st.one_of(attributes, text_facts), globs),
+    st.builds("{} {} {}".format, text_facts, st.sampled_from(["==", "!=", "<", ">="]), texts),
+    st.builds("{} {} ({})".format, text_facts, st.sampled_from(["in", "not in"]), texts),
+    st.builds("duration {} {}".format, st.sampled_from(["==", "!=", "<", ">="]), st.sampled_from(["0", "0.25", "2"])),
+    st.builds("{} is {}".format, st.sampled_from(["exception", "cause"]), st.sampled_from(TARGETS)),
+    st.builds("kind {} {}".format, st.sampled_from(["==", "!="]), quoted(KINDS)),
+    st.builds(
+        "kind {} {}".format,
+        st.sampled_from(["in", "not in"]),
+        st.sampled_from(["transient", "client", "server", "third_party", '("bug", "timeout")']),
+    ),
+    st.builds("fault {} {}".format, st.sampled_from(["==", "!="]), quoted(FAULTS)),
+    # The ends of the order make some comparisons never true, which the checks refuse.
+    st.builds("severity {} {}".format, st.sampled_from(["<", "<=", ">", ">=", "!="]), quoted(SEVERITIES[1:-1])),
+    st.builds("recovery {} {}".format, st.sampled_from(["<", "<=", ">", ">=", "=="]), quoted(RECOVERIES[1:-1])),
+    st.builds("span.kind {} {}".format, st.sampled_from(["==", "!="]), quoted(("server", "client", "internal"))),
+)
+conditions = st.recursive(
+    leaves,
+    lambda inner: st.one_of(
+        st.builds("not ({})".format, inner),
+        st.builds("({}) and ({})".format, inner, inner),
+        st.builds("({}) or ({})".format, inner, inner),
+    ),
+    max_leaves=5,
+)
+percents = st.sampled_from(["0%", "0.001%", "25%", "50%", "99.9%", "100%"])
+keys = st.lists(
+    st.sampled_from(["fingerprint", "exception", "kind", "code", "name", "endpoint", "service", *NAMES]), max_size=3
+)
+limits = st.builds(
+    lambda count, unit, by: f"{count} per {unit}{' by ' if by else ''}{', '.join(by)}",
+    st.integers(1, 3),
+    st.sampled_from(["second", "minute", "hour"]),
+    keys,
+)
+actions = st.one_of(
+    st.sampled_from(["keep", "drop", "head", "shadow drop", "shadow keep 1 per second", "keep span"]),
+    st.builds("keep {}".format, percents),
+    st.builds("keep {}".format, limits),
+    st.builds("keep first {} then {}".format, limits, percents),
+)
+rule_sets = st.lists(st.builds("{} if {}".format, actions, conditions), max_size=6).map("\n".join)
+
+values = st.one_of(st.sampled_from([*VALUES, *ODD]), st.builds(Text, st.just("/a")))
+spans = st.builds(
+    make_span,
+    st.sampled_from(["/a", "GET /b", "é", ""]),
+    attributes=st.dictionaries(st.sampled_from([*NAMES, "plain"]), values, max_size=4),
+    resource=st.dictionaries(st.sampled_from(["service.name"]), st.sampled_from(["shop", "/a"]), max_size=1),
+    seconds=st.sampled_from([None, 0, 0.25, 2, 2.5]),
+    kind=st.sampled_from(list(SpanKind)),
+    root=st.booleans(),
+    trace_id=st.integers(1, 2**128 - 1),
+    trace_state=st.sampled_from([None, {"ot": "rv:ffffffffffffff"}, {"ot": "th:8;rv:00000000000001"}, {"ot": "rv:f"}]),
+)
+words = st.sampled_from([None, "/a", "xa", "", "é", "http:503"])
+facts_of = st.fixed_dictionaries(
+    {},
+    optional={
+        "error": st.booleans(),
+        "kind": st.sampled_from(KINDS),
+        "fault": st.sampled_from(FAULTS),
+        "severity": st.sampled_from(SEVERITIES),
+        "recovery": st.sampled_from(RECOVERIES),
+        "exception": st.sampled_from([None, "ValueError", "no.such.Class", "tests.test_decide.Outer.Inner"]),
+        "cause": st.sampled_from([None, "OSError", "ConnectionResetError"]),
+        "exception_class": st.sampled_from(CLASSES),
+        "cause_class": st.sampled_from(CLASSES),
+        "leaf_classes": st.sampled_from([None, (), (ValueError, TimeoutError)]),
+        "code": words,
+        "message": words,
+        "fingerprint": st.sampled_from([None, "1-00000000000000aa", "1-00000000000000bb"]),
+    },
+)
+steps = st.tuples(
+    spans,
+    st.one_of(st.none(), facts_of),
+    st.booleans(),
+    st.sampled_from([0, 1, SECOND // 3, SECOND, 61 * SECOND, 3601 * SECOND]),
+)
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(rule_sets, st.lists(steps, min_size=1, max_size=8))
+def test_agrees_with_the_model_on_any_rules_and_spans(text: str, sequence: list[Any]) -> None:
+    clock = Clock()
+    table, limits = table_of(text, clock)
+    model = Model(Rules.parse(text), clock)
+    for span, facts, sampled, passed in sequence:
+        clock.now += passed
+        made = None if facts is None else _hot.make_facts(**facts)
+        assert model.decide(span, facts, sampled) == _hot.verdict(table, span, made, sampled)[:5]
+    # Rules with different limits share nothing, so the sums agree too.
+    assert sum(slot.suppressed for slot in model.slots.values()) == sum(limits.pending().values())
+
+
+# Weights and counts
+
+
+def test_the_default_rules_keep_five_failures_a_second_of_each_fingerprint_and_count_the_rest() -> None:
+    clock = Clock()
+    limits = _hot.Limits(clock)
+    table = _hot.RuleTable(Rules.default(), limits)
+    facts = [_hot.make_facts(fingerprint=f"1-{number:016x}") for number in (1, 2)]
+    for _ in range(7):
+        for each in facts:
+            _hot.verdict(table, make_span(), each)
+    assert ("default.errors",) == table.names
+    assert (10, 4) == (table.counts()[0]["kept"], table.counts()[0]["suppressed"])
+    clock.now += SECOND
+    assert ("keep", 0, "erased", 0, 2) == _hot.verdict(table, make_span(), facts[0])[:5]
+    assert ("head", -1, "as_is", 0, 0) == _hot.verdict(table, make_span())[:5]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        pytest.param(True, ("keep", -1, "set", 0, 0), id="kept with certainty"),
+        pytest.param(False, ("drop", -1, "as_is", 0, 0), id="dropped"),
+        pytest.param(1, ("head", 0, "as_is", 0, 0), id="one is not true"),
+        pytest.param("true", ("head", 0, "as_is", 0, 0), id="text is not true"),
+    ],
+)
+def test_the_application_decides_before_any_rule(value: object, expected: tuple[object, ...]) -> None:
+    table, _ = table_of("head")
+    assert expected == _hot.verdict(table, make_span(attributes={"errsample.keep": value}))[:5]
+    assert int(expected[1] == 0) == table.counts()[0]["matched"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("keep", ("keep", 0, "set", 0, 0), id="keep"),
+        pytest.param("drop", ("drop", 0, "as_is", 0, 0), id="drop"),
+        pytest.param("head", ("head", 0, "as_is", 0, 0), id="head"),
+        pytest.param("keep 100%", ("keep", 0, "set", 0, 0), id="all"),
+        pytest.param("keep 0%", ("sampled_out", 0, "as_is", 0, 0), id="none"),
+        pytest.param("keep 1 per hour", ("keep", 0, "erased", 0, 0), id="limited"),
+        pytest.param("keep first 1 per hour then 1%", ("keep", 0, "erased", 0, 0), id="first"),
+        pytest.param("drop if error; keep", ("keep", 1, "set", 0, 0), id="second rule"),
+        pytest.param("shadow drop; keep", ("keep", 1, "set", 0, 0), id="after a shadow"),
+        pytest.param("shadow keep 1 per hour", ("head", -1, "as_is", 0, 0), id="only a shadow"),
+        pytest.param("", ("head", -1, "as_is", 0, 0), id="no rules"),
+    ],
+)
+def test_every_action_says_its_weight(text: str, expected: tuple[object, ...]) -> None:
+    assert expected == _hot.verdict(table_of(text)[0], make_span())[:5]
+
+
+@pytest.mark.parametrize("randomness_source", ["trace id", "rv"])
+def test_a_percentage_keeps_exactly_from_its_threshold_on(randomness_source: str) -> None:
+    table, _ = table_of("keep 25%")
+    threshold = CERTAIN_LOSS * 3 // 4
+    kept = []
+    for r in (0, threshold - 1, threshold, CERTAIN_LOSS - 1):
+        if randomness_source == "rv":
+            span = make_span(trace_state={"other": "rv:1", "ot": f"th:c;rv:{r:014x}"})
+        else:
+            span = make_span(trace_id=0xABCDEF << 56 | r)
+        kept.append(_hot.verdict(table, span)[:4])
+    out, kept_one = ("sampled_out", 0, "as_is", 0), ("keep", 0, "set", threshold)
+    assert [out, out, kept_one, kept_one] == kept
+
+
+@pytest.mark.parametrize(
+    "ot",
+    [
+        "rv:0000000000000",
+        "rv:000000000000000",
+        "rv:0000000000000g",
+        "rv:FFFFFFFFFFFFFF",
+        "xrv:ffffffffffffff",
+        "rv",
+        "",
+    ],
+)
+def test_an_unreadable_rv_counts_as_none(ot: str) -> None:
+    table, _ = table_of("keep 50%")
+    high, low = (make_span(trace_id=1 << 60 | r, trace_state={"ot": ot}) for r in (CERTAIN_LOSS - 1, 1))
+    assert ["keep", "sampled_out"] == [_hot.verdict(table, span)[0] for span in (high, low)]
+
+
+@pytest.mark.parametrize("percent", ["12.5%", "50%", "90%"])
+def test_the_weights_of_a_percentage_estimate_the_spans_seen_within_one_per_cent(percent: str) -> None:
+    table, _ = table_of(f"keep {percent}")
+    draw = random.Random(56)
+    estimate = 0.0
+    for _ in range(100_000):
+        action, _, _, threshold, *_ = _hot.verdict(table, make_span(trace_id=draw.getrandbits(128) | 1 << 127))
+        if action == "keep":
+            estimate += CERTAIN_LOSS / (CERTAIN_LOSS - threshold)
+    assert estimate == pytest.approx(100_000, rel=0.01)
+
+
+@pytest.mark.parametrize("share", ["25%", "0%"])
+def test_first_and_share_together_estimate_what_was_seen(share: str) -> None:
+    clock = Clock()
+    table, limits = table_of(f"keep first 20 per second by name then {share}", clock)
+    draw = random.Random(7)
+    seen, estimate = 50_000, 0.0
+    for number in range(seen):
+        clock.now = number * SECOND // 1000
+        span = make_span(f"name {number % 3}", trace_id=draw.getrandbits(128) | 1 << 127)
+        action, _, weight, threshold, carried, *_ = _hot.verdict(table, span)
+        if action == "keep":
+            estimate += CERTAIN_LOSS / (CERTAIN_LOSS - threshold) if weight == "set" else 1 + carried
+    estimate += sum(limits.pending().values())
+    # Where the share is 0 %, nobody has a weight, and counting makes the sum exact.
+    assert estimate == (seen if share == "0%" else pytest.approx(seen, rel=0.01))
+
+
+def test_counters_tell_what_every_rule_did_and_a_shadow_what_it_would_have_done() -> None:
+    table, _ = table_of('a: shadow keep 1 per hour; b: drop if name == "x"; c: keep 0% if root; d: head')
+    for name, root in (("x", True), ("y", True), ("z", False)):
+        _hot.verdict(table, make_span(name, root=root))
+    counted = {
+        row["name"]: {key: value for key, value in row.items() if value and key != "name"} for row in table.counts()
+    }
+    assert {
+        "a": {"matched": 3, "kept": 1, "suppressed": 2, "shadowed": 3},
+        "b": {"matched": 1, "dropped": 1},
+        "c": {"matched": 1, "sampled_out": 1},
+        "d": {"matched": 1},
+    } == counted
+
+
+def test_keys_that_share_a_slot_share_its_budget_and_the_sums_stay_exact() -> None:
+    clock = Clock()
+    table, limits = table_of('keep 1 per second by attributes["id"]', clock)
+    outcomes: Counter[str] = Counter()
+    carried = 0
+    for _ in range(3):
+        clock.now += SECOND
+        for number in range(3000):
+            verdict = _hot.verdict(table, make_span(attributes={"id": number}))
+            outcomes[verdict[0]] += 1
+            carried += verdict[4]
+    assert 3 * 1024 >= outcomes["keep"] > 1024
+    assert 9000 == outcomes["keep"] + carried + sum(limits.pending().values())
+
+
+def test_a_missing_key_is_one_shared_key() -> None:
+    table, _ = table_of("keep 1 per hour by http.route, kind")
+    routes = [None, None, "/a", "/a", ("/a",)]
+    spans = [make_span(attributes={"http.route": route}) for route in routes]
+    assert ["keep", "suppressed", "keep", "suppressed", "suppressed"] == [
+        _hot.verdict(table, span)[0] for span in spans
+    ]
+
+
+# Hostile input
+
+
+class Hostile:
+    """Equal in hash to any name it is made for, and angry when compared."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("compared")
+
+
+def test_an_attribute_key_that_fails_to_compare_is_a_missing_attribute() -> None:
+    table, _ = table_of("keep if http.route exists; drop if not http.route exists")
+    names: Any = {Hostile("http.route"): 1, Hostile("errsample.keep"): True}
+    assert "drop" == _hot.verdict(table, make_span(attributes=names))[0]
+
+
+def test_a_span_without_context_or_attributes_is_decided_too() -> None:
+    span = make_span()
+    span._context = span._attributes = None
+    assert "sampled_out" == _hot.verdict(table_of("keep 50%")[0], span)[0]
+    assert "keep" == _hot.verdict(table_of("keep if not http.route exists")[0], span)[0]
+
+
+def test_huge_values_are_decided_by_their_type_and_size() -> None:
+    table, _ = table_of(
+        'a: keep 9 per hour by attributes["k"] if attributes["k"] in ("x", 1) or attributes["k"] > 5 '
+        'or attributes["k"] contains "zz"; b: drop'
+    )
+    values = [10**5000, "y" * 10**6, "y" * 4095 + "zz", "zz" + "y" * 10**6, float("inf"), float("nan")]
+    rules = [_hot.verdict(table, make_span(attributes={"k": value}))[1] for value in values]
+    assert [0, 1, 1, 0, 0, 1] == rules

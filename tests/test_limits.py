@@ -1,0 +1,174 @@
+"""Limits: exact budgets, and counts that are handed on once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from otel_errsample import _hot
+from otel_errsample.rules import Rules
+from tests.model.spans import SECOND, make_span
+
+HOUR = 3600 * SECOND
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0
+
+    def __call__(self) -> int:
+        return self.now
+
+
+def kept_at(text: str, moments: list[int]) -> list[int]:
+    clock = Clock()
+    table = _hot.RuleTable(Rules.parse(text), _hot.Limits(clock))
+    kept = []
+    for moment in moments:
+        clock.now = moment
+        if _hot.verdict(table, make_span())[0] == "keep":
+            kept.append(moment)
+    return kept
+
+
+def test_a_bucket_allows_a_burst_of_n_and_then_one_each_nth_of_a_unit() -> None:
+    third = SECOND // 3
+    moments = [0, 0, 0, 0, third, third + 1, third + 2, 10 * SECOND, 10 * SECOND, 10 * SECOND, 10 * SECOND]
+    # A third of a second is 1/3 ns short of a token; the ns after it is not.
+    assert [0, 0, 0, third + 1, *[10 * SECOND] * 3] == kept_at("keep 3 per second", moments)
+
+
+def test_a_bucket_keeps_its_rate_exactly_over_a_day() -> None:
+    clock = Clock()
+    table = _hot.RuleTable(Rules.parse("keep 7 per hour"), _hot.Limits(clock))
+    for minute in range(24 * 60):
+        clock.now = minute * 60 * SECOND
+        _hot.verdict(table, make_span())
+    # Seven saved up, and seven an hour for the 23 h 59 min after the first.
+    assert 7 + 7 * 24 - 1 == table.counts()[0]["kept"]
+
+
+def test_a_window_allows_its_first_n_whenever_it_began() -> None:
+    moments = [SECOND - 1, SECOND - 1, SECOND - 1, SECOND, SECOND, SECOND, 2 * SECOND - 1]
+    assert [SECOND - 1, SECOND - 1, SECOND, SECOND] == kept_at("keep first 2 per second then 0%", moments)
+
+
+@pytest.mark.parametrize("action", ["keep 1 per second", "keep first 1 per second then 0%"])
+def test_a_clock_that_goes_back_grants_nothing(action: str) -> None:
+    assert [5 * SECOND] == kept_at(action, [5 * SECOND, 0, SECOND, 5 * SECOND])
+
+
+@pytest.mark.parametrize("moment", [2**63, 2**64 - 1])
+def test_a_clock_near_its_end_does_not_overflow(moment: int) -> None:
+    assert [0, moment] == kept_at("keep 1 per hour", [0, moment, moment])
+
+
+def test_the_largest_limit_does_not_overflow() -> None:
+    text = "keep 1000000 per hour"
+    clock = Clock()
+    table = _hot.RuleTable(Rules.parse(text), _hot.Limits(clock))
+    span = make_span()
+    outcomes = [_hot.verdict(table, span)[0] for _ in range(1_000_001)]
+    assert (1_000_000, "suppressed") == (outcomes.count("keep"), outcomes[-1])
+    clock.now = HOUR // 1_000_000
+    assert ["keep", "suppressed"] == [_hot.verdict(table, span)[0] for _ in range(2)]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.sampled_from(["keep 2 per second by name", "keep first 2 per second by name then 0%", "keep 1 per minute"]),
+    st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, SECOND), st.booleans()), max_size=60),
+)
+def test_kept_and_carried_and_pending_are_all_that_was_seen(action: str, arrivals: list[tuple[str, int, bool]]) -> None:
+    clock = Clock()
+    limits = _hot.Limits(clock)
+    table = _hot.RuleTable(Rules.parse(action), limits)
+    kept = carried = 0
+    for name, passed, lost in arrivals:
+        clock.now += passed
+        verdict = _hot.verdict(table, make_span(name))
+        if verdict[0] != "keep":
+            continue
+        kept += 1
+        if lost:
+            limits.give_back(verdict[5], verdict[6], verdict[4])
+        else:
+            carried += verdict[4]
+    assert len(arrivals) == kept + carried + sum(limits.pending().values())
+
+
+def test_a_count_given_back_rides_on_the_next_kept_span_of_its_slot() -> None:
+    clock = Clock()
+    limits = _hot.Limits(clock)
+    table = _hot.RuleTable(Rules.parse("keep 1 per second by name"), limits)
+
+    def carried(name: str) -> int:
+        count: int = _hot.verdict(table, make_span(name))[4]
+        return count
+
+    assert [0, 0] == [carried("a"), carried("a")]
+    clock.now += SECOND
+    lost = _hot.verdict(table, make_span("a"))
+    assert 1 == lost[4]
+    limits.give_back(lost[5], lost[6], lost[4])
+    assert 1 == limits_total(limits)
+    other = next(name for name in map(str, range(3000)) if _hot.verdict(table, make_span(name))[6] not in (0, lost[6]))
+    clock.now += SECOND
+    assert [0, 1, 0] == [carried(other), carried("a"), carried("a")]
+
+
+def limits_total(limits: Any) -> int:
+    return sum(limits.pending().values())
+
+
+def test_a_limit_goes_on_across_a_swap_of_rules_that_leave_it_alone() -> None:
+    clock = Clock()
+    limits = _hot.Limits(clock)
+    before = _hot.RuleTable(Rules.parse("a: keep 1 per hour; "), limits)
+    assert ["keep", "suppressed"] == [_hot.verdict(before, make_span())[0] for _ in range(2)]
+    same = _hot.RuleTable(Rules.parse('x: drop if name == "x"; a: keep 1 per hour'), limits)
+    assert "suppressed" == _hot.verdict(same, make_span())[0]
+    other = _hot.RuleTable(Rules.parse("a: keep 2 per hour"), limits)
+    assert ("keep", 0) == (_hot.verdict(other, make_span())[0], _hot.verdict(other, make_span())[4])
+    clock.now += HOUR
+    assert 2 == _hot.verdict(same, make_span())[4]
+
+
+def test_limiters_are_bounded_and_giving_back_to_one_that_is_gone_does_nothing() -> None:
+    limits = _hot.Limits(Clock())
+    first = _hot.RuleTable(Rules.parse("first: keep 1 per hour"), limits)
+    verdict = _hot.verdict(first, make_span())
+    for number in range(3):
+        many = "\n".join(f"r{number}_{place}: keep 1 per hour if root" for place in range(1000))
+        _hot.RuleTable(Rules.parse(many), limits)
+    assert 1000 == len(limits.pending())
+    limits.give_back(verdict[5], verdict[6], 5)
+    assert 0 == limits_total(limits)
+    assert "suppressed" == _hot.verdict(first, make_span())[0]
+
+
+@pytest.mark.parametrize(("limiter", "slot"), [(0, 0), (2**32 - 1, 0), (1, 1), (1, 2**32 - 1)])
+def test_giving_back_to_nowhere_changes_nothing(limiter: int, slot: int) -> None:
+    limits = _hot.Limits(Clock())
+    table = _hot.RuleTable(Rules.parse("keep 1 per hour"), limits)
+    assert 1 == _hot.verdict(table, make_span())[5]
+    limits.give_back(limiter, slot, 7)
+    assert 0 == limits_total(limits)
+
+
+def test_a_forked_child_starts_with_full_budgets_and_no_counts() -> None:
+    limits = _hot.Limits(Clock())
+    table = _hot.RuleTable(Rules.parse("keep 1 per hour"), limits)
+    assert ["keep", "suppressed"] == [_hot.verdict(table, make_span())[0] for _ in range(2)]
+    limits.reset()
+    assert 0 == limits_total(limits)
+    verdict = _hot.verdict(table, make_span())
+    assert ("keep", 0) == (verdict[0], verdict[4])
+
+
+def test_without_a_clock_the_monotonic_one_is_read() -> None:
+    table = _hot.RuleTable(Rules.parse("keep 1 per hour"), _hot.Limits())
+    assert ["keep", "suppressed"] == [_hot.verdict(table, make_span())[0] for _ in range(2)]

@@ -1,0 +1,58 @@
+"""A store counts what arrived, with and without parsing it."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from google.protobuf.message import DecodeError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otel_errsample.testing.store import Request, Store, count_spans, unpack
+from tests.otlp import request
+
+
+def test_spans_are_counted_by_name_status_and_id() -> None:
+    store = Store()
+    store.arrived(Request(100, 50, {}, "gzip"))
+    store.stored(request("a", "b"))
+    store.stored(request("a", "c"))
+    assert {
+        "requests": 1,
+        "bytes": 100,
+        "spans": 4,
+        "distinct_span_ids": 2,
+        "by_name": {"a": 2, "b": 1, "c": 1},
+        "by_status": {"STATUS_CODE_ERROR": 4},
+    } == store.summary()
+
+
+def test_a_sink_counts_and_keeps_nothing() -> None:
+    store = Store(keep=False)
+    store.arrived(Request(100, 100, {}, "none"))
+    store.stored(request("a", "b", filler=1000))
+    assert {"requests": 1, "bytes": 100, "spans": 2} == store.summary()
+    assert ([], []) == (store.requests, store.spans())
+
+
+def test_waiting_ends_when_enough_has_come_or_in_vain() -> None:
+    store = Store()
+    assert not store.wait_for(1, timeout=0.01)
+    assert not store.wait_for_requests(1, timeout=0.01)
+    thread = threading.Thread(target=lambda: (store.arrived(Request(1, 1, {}, "none")), store.stored(request("a"))))
+    thread.start()
+    assert store.wait_for(1, timeout=10.0)
+    assert store.wait_for_requests(1, timeout=10.0)
+    thread.join()
+
+
+def test_what_is_no_request_is_an_error() -> None:
+    with pytest.raises(DecodeError):
+        list(unpack(b"\xff\xff"))
+
+
+@given(st.lists(st.lists(st.text(max_size=200), max_size=5), max_size=5), st.integers(0, 300))
+def test_counting_agrees_with_parsing(batches: list[list[str]], filler: int) -> None:
+    payload = b"".join(request(*names, filler=filler) for names in batches)
+    assert len(list(unpack(payload))) == count_spans(payload)

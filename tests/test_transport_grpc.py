@@ -1,0 +1,124 @@
+"""gRPC alone: the channel's options and life, and what a fork does to it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import grpc  # type: ignore[import-untyped]
+import pytest
+
+from otel_errsample.testing.receiver import Receiver
+from otel_errsample.testing.replies import Reply
+from otel_errsample.transport import Answer, Outcome
+from otel_errsample.transport.grpc import GrpcTransport
+from otel_errsample.transport.settings import OtlpSettings
+from tests.otlp import request
+
+_ONE = request("one")
+
+
+@contextmanager
+def exchange(*script: Reply) -> Iterator[tuple[GrpcTransport, Receiver]]:
+    with Receiver("grpc", script) as receiver:
+        transport = GrpcTransport(receiver.settings())
+        yield transport, receiver
+        transport.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome"),
+    [
+        ("CANCELLED", Outcome.RETRY),
+        ("ABORTED", Outcome.RETRY),
+        ("DATA_LOSS", Outcome.RETRY),
+        ("OUT_OF_RANGE", Outcome.REFUSED),
+        ("UNIMPLEMENTED", Outcome.FAILED),
+        ("UNKNOWN", Outcome.FAILED),
+    ],
+)
+def test_a_servers_code_comes_through(code: str, outcome: Outcome) -> None:
+    with exchange(Reply(code)) as (transport, _):
+        answer = transport.send(_ONE, 5.0)
+    assert (outcome, code) == (answer.outcome, answer.cause)
+
+
+def test_one_channel_serves_many_sends_and_survives_a_refusal() -> None:
+    with exchange(Reply(), Reply("INVALID_ARGUMENT"), Reply("RESOURCE_EXHAUSTED", retry_after=1)) as (transport, _):
+        channels = set()
+        for _ in range(4):
+            transport.send(_ONE, 5.0)
+            channels.add(id(transport._channel))
+        assert 1 == len(channels)
+
+
+def test_a_channel_that_led_nowhere_is_dropped() -> None:
+    with exchange(Reply(fault="black_hole")) as (transport, _):
+        assert "DEADLINE_EXCEEDED" == transport.send(_ONE, 0.2).cause
+        assert transport._channel is None
+
+
+def test_a_compressed_answer_is_read() -> None:
+    """Go servers answer a compressed request with a compressed response."""
+    with Receiver("grpc", [Reply(rejected=2, message="x" * 1000)]) as receiver:
+        handler = receiver._server._export
+
+        def compressing(wire: bytes, context: grpc.ServicerContext) -> bytes:
+            context.set_compression(grpc.Compression.Gzip)
+            return bytes(handler(wire, context))
+
+        receiver._server._export = compressing
+        transport = GrpcTransport(receiver.settings(compression="gzip"))
+        assert 2 == transport.send(_ONE, 5.0).rejected
+        transport.close()
+
+
+def test_a_peer_that_is_no_grpc_server_is_retried() -> None:
+    with Receiver("http") as receiver:
+        transport = GrpcTransport(OtlpSettings(endpoint=f"127.0.0.1:{receiver.port}"))
+        answer = transport.send(_ONE, 5.0)
+        transport.close()
+    assert (Outcome.RETRY, "UNAVAILABLE", False) == (answer.outcome, answer.cause, answer.maybe_delivered)
+
+
+def test_an_error_of_ours_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    transport = GrpcTransport(OtlpSettings())
+
+    def fail() -> None:
+        raise MemoryError("no more")
+
+    monkeypatch.setattr(transport, "_open", fail)
+    assert Answer(Outcome.FAILED, cause="internal", detail="MemoryError: no more") == transport.send(_ONE, 5.0)
+
+
+_FORKING = """
+import os, sys
+from otel_errsample.transport import Outcome
+from otel_errsample.transport.grpc import GrpcTransport
+from otel_errsample.transport.settings import OtlpSettings
+transport = GrpcTransport(OtlpSettings(endpoint=sys.argv[1]))
+payload = bytes.fromhex(sys.argv[2])
+def send():
+    return transport.send(payload, 10.0).outcome is Outcome.ACCEPTED
+assert send()
+for _ in range(10):
+    transport.close()
+    child = os.fork()
+    if child == 0:
+        transport.forget()
+        os._exit(0 if send() else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert send()
+print("done")
+"""
+
+
+def test_parent_and_children_send_on_channels_of_their_own() -> None:
+    """In a process of its own: the receiver's threads here would be forked with it."""
+    with Receiver("grpc") as receiver:
+        command = (sys.executable, "-c", _FORKING, receiver.endpoint, _ONE.hex())
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert ("done\n", 0) == (done.stdout, done.returncode), done.stderr
+        assert receiver.wait_for(21)
