@@ -224,7 +224,7 @@ CASES: Final = (
         driver="memory",
         unit="bytes",
         rounds=20_000,
-        repeats=3,
+        repeats=1,
     ),
     Case(
         "buffer_memory_error",
@@ -234,7 +234,7 @@ CASES: Final = (
         driver="memory",
         unit="bytes",
         rounds=10_000,
-        repeats=3,
+        repeats=1,
     ),
     Case(
         "buffer_garbage_collection",

@@ -29,14 +29,16 @@ def measure(case: Case, repeats: int = 0, rounds: int = 0) -> Result:
     for _ in range(repeats or case.repeats):
         for arm, found in reports.items():
             found.append(fresh.run(__name__, case, arm, rounds, **units))
+    values = {arm: [report["p99.9"] for report in found] for arm, found in reports.items()}
     return Result(
         case,
-        {arm: [report["p99.9"] for report in found] for arm, found in reports.items()},
+        values,
         {arm: fresh.tally_of(found) for arm, found in reports.items()},
         {
             arm: {name: statistics.median(report[name] for report in found) for name in QUANTILES}
             for arm, found in reports.items()
         },
+        noise=statistics.median(values["noop"]) / min(values["noop"]),
     )
 
 

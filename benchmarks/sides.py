@@ -168,7 +168,7 @@ class Stock:
     ) -> None:
         self.exporter = Counting(exporter)
         batch = ENDLESS if asleep else 512
-        self.processor = BatchSpanProcessor(self.exporter, max(queue, batch), 3_600_000 if asleep else 5000, batch)
+        self.processor: SpanProcessor = BatchSpanProcessor(self.exporter, max(queue, batch), 3_600_000 if asleep else 5000, batch)
         self.stuck = stuck
         self.ended = 0
 

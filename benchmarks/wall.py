@@ -45,7 +45,7 @@ def measure(case: Case, repeats: int = 0, rounds: int = 0) -> Result:
         timed[case.clock],
         tallies,
         {name: {clock: statistics.median(values[name]) for clock, values in timed.items()} for name in arms},
-        max(ground) / min(ground),
+        statistics.median(ground) / min(ground),
     )
 
 
@@ -65,7 +65,7 @@ def _timed(arm: Arm, rounds: int) -> dict[str, float]:
 
 
 def _calibration() -> float:
-    """Seconds on the wall for a fixed piece of work: how much they differ says how noisy the machine is."""
+    """Seconds on the wall for a fixed piece of work: the median over the least says how noisy the machine was."""
     begun = time.perf_counter()
     sum(range(100_000))
     return time.perf_counter() - begun

@@ -111,7 +111,7 @@ def test_results_survive_json_and_become_a_row_per_case(tmp_path) -> None:
     path = tmp_path / "results.json"
     path.write_text(json.dumps({"machine": machine, "cases": {case.key: result}}))
     lines = render.markdown(path).splitlines()
-    row = "| Nothing is encoded at all here |  | 11 (10 to 12) | 1.1 (1 to 1.2) | us | <= 1/2 of stock | 1/10 pass |"
+    row = "| Nothing is encoded at all here |  | 11 (10 to 12) | 1.1 (1 to 1.2) | us | <= 1/2 of stock | 1/10 pass |  |"
     assert row == lines[2]
     assert "opentelemetry-sdk 1.45.2" in lines[-1]
 
