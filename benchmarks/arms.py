@@ -17,7 +17,7 @@ from opentelemetry.trace import NoOpTracer, Tracer
 
 from benchmarks import spans
 from benchmarks.sides import Arm, Tally
-from otel_errsample._hot import encode
+from otel_errsample._hot import encode, probe
 
 PREPARED_VARIABLE: Final = "BENCHMARKS_PREPARED"
 """Prepared spans, used in turn: by default more than a processor's or a fingerprint cache holds."""
@@ -206,6 +206,7 @@ def drains(make: Callable[[threading.Event], Side], prepared: Prepared, rounds: 
 def encodes_ours(prepared: Prepared) -> MakeArm:
     def arm() -> Arm:
         ready = prepared()
+        probe()  # as a span processor does when it is made
 
         def run(rounds: int) -> None:
             for span in islice(cycle(ready), rounds):

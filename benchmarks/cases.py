@@ -233,7 +233,7 @@ CASES: Final = (
         (most_memory(1.1, 64),),
         driver="memory",
         unit="bytes",
-        rounds=10_000,
+        rounds=8000,
         repeats=1,
     ),
     Case(

@@ -13,11 +13,11 @@ from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
-from otel_errsample.transport import Answer, Outcome, Transport, open_transport
-from otel_errsample.transport.settings import OtlpSettings
 
 from benchmarks import receiver
 from otel_errsample import ErrorSpanProcessor
+from otel_errsample.transport import Answer, Outcome, Transport, open_transport
+from otel_errsample.transport.settings import OtlpSettings
 
 # A queue or batch that no case fills: the worker sleeps while on_end is timed.
 ENDLESS: Final = 1 << 20
@@ -168,7 +168,9 @@ class Stock:
     ) -> None:
         self.exporter = Counting(exporter)
         batch = ENDLESS if asleep else 512
-        self.processor: SpanProcessor = BatchSpanProcessor(self.exporter, max(queue, batch), 3_600_000 if asleep else 5000, batch)
+        self.processor: SpanProcessor = BatchSpanProcessor(
+            self.exporter, max(queue, batch), 3_600_000 if asleep else 5000, batch
+        )
         self.stuck = stuck
         self.ended = 0
 

@@ -119,9 +119,11 @@ def test_results_survive_json_and_become_a_row_per_case(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("count", "baseline", "allowed"),
     [
-        pytest.param(103, 100, True, id="within"),
-        pytest.param(50, 100, True, id="less"),
-        pytest.param(104, 100, False, id="more"),
+        pytest.param(10_300, 10_000, True, id="within"),
+        pytest.param(50, 10_000, True, id="less"),
+        pytest.param(10_301, 10_000, False, id="more"),
+        pytest.param(-106, -156, True, id="a-difference-near-zero"),
+        pytest.param(-105, -156, False, id="more-than-the-slack"),
         pytest.param(1, None, False, id="no-baseline"),
     ],
 )
