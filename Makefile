@@ -37,10 +37,11 @@ bench: build
 	$(BIN)/python -m benchmarks
 
 # The instrumentations are released for an SDK of their own, so the demo does not share the tests' environment.
+# Editable: `python -m demo` finds the sources in this directory first, and the extension has to be beside them.
 .venv-demo/built: $(SOURCES)
 	$(PYTHON) -m venv .venv-demo
 	.venv-demo/bin/python -m pip install --quiet --upgrade pip
-	.venv-demo/bin/python -m pip install --quiet '.[demo]'
+	.venv-demo/bin/python -m pip install --quiet --editable '.[demo]'
 	touch $@
 
 demo: .venv-demo/built

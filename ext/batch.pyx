@@ -39,6 +39,7 @@ cdef class Batch:
     def payload(self, Py_ssize_t start, Py_ssize_t stop):
         """The records as one ExportTraceServiceRequest, grouped by resource and scope."""
         request = build_request(self.records + start, stop - start)
+        self.buffer.ledger.sent_bytes += len(request)
         self.charge_payload(len(request))
         return request
 

@@ -21,17 +21,12 @@ count rides on a span of another key; sums per rule stay exact.
 
 cimport cython
 from cpython.exc cimport PyErr_Clear
-from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_AsUnsignedLongLongMask, PyLong_Check, PyLong_CheckExact
+from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_CheckExact
 from cpython.object cimport PyObject, PyObject_Hash
 from cpython.tuple cimport PyTuple_Check, PyTuple_GET_ITEM, PyTuple_GET_SIZE
-from cpython.unicode cimport (
-    PyUnicode_CheckExact, PyUnicode_DATA, PyUnicode_GET_LENGTH, PyUnicode_KIND, PyUnicode_Substring,
-)
+from cpython.unicode cimport PyUnicode_CheckExact, PyUnicode_GET_LENGTH, PyUnicode_Substring
 from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-
-include "operands.pyx"
-include "conditions.pyx"
 
 cdef enum:
     HEAD = 0            # no rule matched, or the action `head`: the head sampler's decision stands
@@ -59,13 +54,12 @@ cdef enum:                  # verbs of rules
     ACT_KEEP, ACT_DROP, ACT_HEAD, ACT_PERCENT, ACT_BUCKET, ACT_FIRST
 
 cdef enum:
-    MAX_KEYS = 8            # check.MAX_KEYS
+    MAX_KEYS = 8            # what rules.check allows; here it keeps the array's bound
 
 cdef dict RULE_VERBS = {
     "keep": ACT_KEEP, "drop": ACT_DROP, "head": ACT_HEAD, "percent": ACT_PERCENT, "bucket": ACT_BUCKET,
     "first": ACT_FIRST,
 }
-cdef uint64_t RANDOMNESS_MASK = (<uint64_t> 1 << 56) - 1
 cdef uint64_t CERTAIN_LOSS = <uint64_t> 1 << 56     # no randomness reaches this threshold
 
 ACTION_NAMES = ("head", "keep", "drop", "sampled_out", "suppressed")
@@ -76,7 +70,7 @@ cdef struct RuleRow:
     int verb
     bint shadow
     int keys
-    int32_t key_operands[8]     # MAX_KEYS
+    int32_t key_operands[8]     # at most MAX_KEYS
     uint64_t threshold
     PyObject* limiter           # kept alive by RuleTable.limiters; NULL: not limited
     uint64_t matched, kept, dropped, suppressed, sampled_out, shadowed
@@ -117,7 +111,7 @@ cdef class RuleTable:
             row.verb = RULE_VERBS[action.verb]
             row.shadow = action.shadow
             row.threshold = action.threshold
-            row.keys = len(action.keys)
+            row.keys = min(len(action.keys), MAX_KEYS)
             for key in range(row.keys):
                 row.key_operands[key] = action.keys[key]
             if action.limiter:
@@ -157,57 +151,11 @@ cdef int fill_entries(Entry* entries, tuple pairs) except -1:
     return len(pairs)
 
 
-cdef bint randomness(object trace_state, uint64_t* r):
-    """Read R from the rv of the trace state's `ot` member (14 lower-case hex digits); whether there is one."""
-    cdef object members, text
-    if trace_state is None:
-        return False
-    try:
-        # The mapping's own get raises and catches a KeyError for the usual empty trace state.
-        members = trace_state._dict
-        text = members.get("ot")
-    except AttributeError:
-        text = trace_state.get("ot")
-    if not PyUnicode_CheckExact(text) or PyUnicode_KIND(text) != 1:
-        return False
-    return parse_rv(<const char*> PyUnicode_DATA(text), PyUnicode_GET_LENGTH(text), r)
-
-
-cdef bint parse_rv(const char* text, Py_ssize_t length, uint64_t* r) noexcept:
-    cdef Py_ssize_t at = 0, digit
-    cdef uint64_t value
-    cdef char letter
-    while at + 17 <= length:
-        if text[at] == c"r" and text[at + 1] == c"v" and text[at + 2] == c":":
-            if at + 17 < length and text[at + 17] != c";":
-                return False
-            value = 0
-            for digit in range(at + 3, at + 17):
-                letter = text[digit]
-                if c"0" <= letter <= c"9":
-                    value = value << 4 | <uint64_t> (letter - c"0")
-                elif c"a" <= letter <= c"f":
-                    value = value << 4 | <uint64_t> (letter - c"a" + 10)
-                else:
-                    return False
-            r[0] = value
-            return True
-        while at < length and text[at] != c";":
-            at += 1
-        at += 1
-    return False
-
-
-cdef uint64_t trace_randomness(object context) except? 0:
-    """R of a span: from its trace state, else the low 56 bits of its trace id, 0 where it has no context."""
-    cdef uint64_t r = 0
-    cdef object trace_id
+cdef inline uint64_t randomness_in(object context) except? 0:
+    """R of the span's trace; 0 where there is no SpanContext."""
     if not PyTuple_Check(context) or PyTuple_GET_SIZE(context) < 5:
         return 0
-    if randomness(<object> PyTuple_GET_ITEM(context, 4), &r):
-        return r
-    trace_id = <object> PyTuple_GET_ITEM(context, 0)
-    return PyLong_AsUnsignedLongLongMask(trace_id) & RANDOMNESS_MASK if PyLong_Check(trace_id) else 0
+    return randomness_of(<object> PyTuple_GET_ITEM(context, 4), <object> PyTuple_GET_ITEM(context, 0))
 
 
 cdef inline uint64_t mixed(uint64_t value) noexcept:
@@ -242,7 +190,7 @@ cdef uint32_t slot_of(RuleTable table, RuleRow* row, Look* look) except? 0:
 cdef int act_limited(RuleTable table, RuleRow* row, Look* look, object context, Decision* out) except -1:
     """Spend the limit of a rule. What may run code comes first; from `slot` on nothing does."""
     cdef uint32_t place = slot_of(table, row, look)
-    cdef uint64_t r = trace_randomness(context) if row.verb == ACT_FIRST else 0
+    cdef uint64_t r = randomness_in(context) if row.verb == ACT_FIRST else 0
     cdef uint64_t now = table.limits.now()
     cdef Limiter limiter = <Limiter> row.limiter
     cdef LimitSlot* slot = &limiter.memory[place]
@@ -277,7 +225,7 @@ cdef int act(RuleTable table, RuleRow* row, Look* look, object context, Decision
     elif row.verb == ACT_DROP:
         out.action = DROP
     elif row.verb == ACT_PERCENT:
-        act_percent(row, trace_randomness(context), out)
+        act_percent(row, randomness_in(context), out)
     elif row.verb != ACT_HEAD:
         act_limited(table, row, look, context, out)
     row.matched += 1

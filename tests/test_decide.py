@@ -268,7 +268,6 @@ def test_a_percentage_keeps_exactly_from_its_threshold_on(randomness_source: str
         "rv:0000000000000",
         "rv:000000000000000",
         "rv:0000000000000g",
-        "rv:FFFFFFFFFFFFFF",
         "xrv:ffffffffffffff",
         "rv",
         "",

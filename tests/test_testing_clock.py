@@ -40,7 +40,12 @@ def test_many_small_steps_lose_nothing(microseconds: list[int]) -> None:
 
 def test_threads_may_advance_it_together() -> None:
     clock = ManualClock(start=0.0)
-    threads = [threading.Thread(target=lambda: [clock.advance(1.0) for _ in range(1000)]) for _ in range(4)]
+
+    def advance() -> None:
+        for _ in range(1000):
+            clock.advance(1.0)
+
+    threads = [threading.Thread(target=advance) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

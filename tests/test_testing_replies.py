@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
@@ -32,6 +34,6 @@ def test_a_full_success_is_empty_and_a_partial_one_is_not() -> None:
 
 
 @pytest.mark.parametrize("fields", [{"fault": "explode"}, {"status": "unavailable"}, {"status": ""}])
-def test_a_misspelt_reply_is_refused(fields: dict[str, str]) -> None:
+def test_a_misspelt_reply_is_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="is expected to be"):
         Reply(**fields)

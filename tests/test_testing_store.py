@@ -40,7 +40,12 @@ def test_waiting_ends_when_enough_has_come_or_in_vain() -> None:
     store = Store()
     assert not store.wait_for(1, timeout=0.01)
     assert not store.wait_for_requests(1, timeout=0.01)
-    thread = threading.Thread(target=lambda: (store.arrived(Request(1, 1, {}, "none")), store.stored(request("a"))))
+
+    def receive() -> None:
+        store.arrived(Request(1, 1, {}, "none"))
+        store.stored(request("a"))
+
+    thread = threading.Thread(target=receive)
     thread.start()
     assert store.wait_for(1, timeout=10.0)
     assert store.wait_for_requests(1, timeout=10.0)

@@ -24,6 +24,7 @@ from tests.otlp import request
 from tests.tls_files import Authority, Pair
 
 _ONE = request("one")
+_ACCEPT = Reply()
 _DEADLINE = 0.5
 # How much later than its deadline a send may return on a busy machine; far below what a missed deadline would take.
 _SLACK = 2.0
@@ -41,7 +42,7 @@ def opened(settings: OtlpSettings) -> Iterator[Transport]:
 
 
 @contextmanager
-def exchange(protocol: str, *script: Reply, then: Reply = Reply()) -> Iterator[tuple[Transport, Receiver]]:
+def exchange(protocol: str, *script: Reply, then: Reply = _ACCEPT) -> Iterator[tuple[Transport, Receiver]]:
     with Receiver(protocol, script, then=then) as receiver, opened(receiver.settings()) as transport:
         yield transport, receiver
 
@@ -361,7 +362,7 @@ def test_a_lost_answer_is_retried_with_the_same_spans(protocol: str) -> None:
 
 @protocols
 def test_a_request_above_the_servers_limit_is_refused_for_its_content(protocol: str) -> None:
-    with exchange(protocol) as (transport, receiver):
+    with exchange(protocol) as (transport, _):
         assert Outcome.ACCEPTED is transport.send(request("one", filler=4 * 1024 * 1024 - 1000), 20.0).outcome
         answer = transport.send(request("one", filler=4 * 1024 * 1024), 20.0)
         assert (Outcome.REFUSED, False) == (answer.outcome, answer.maybe_delivered)
@@ -379,9 +380,12 @@ def test_one_bad_span_refuses_its_request_and_no_other(protocol: str) -> None:
 @protocols
 def test_no_secret_and_no_part_of_the_request_gets_into_an_answer(protocol: str) -> None:
     message = "token s3cr3t-token, span alice@example.org, https://user:pw@host/"
-    with Receiver(protocol, [Reply("UNAUTHENTICATED", message=message)]) as receiver:
-        with opened(receiver.settings(headers=(("authorization", "Bearer s3cr3t-token"),))) as transport:
-            answer = transport.send(request("alice@example.org"), 5.0)
+    secret = (("authorization", "Bearer s3cr3t-token"),)
+    with (
+        Receiver(protocol, [Reply("UNAUTHENTICATED", message=message)]) as receiver,
+        opened(receiver.settings(headers=secret)) as transport,
+    ):
+        answer = transport.send(request("alice@example.org"), 5.0)
     assert not [secret for secret in ("s3cr3t", "alice", "user:pw") if secret in repr(answer)]
     assert "https://host/" in answer.detail
 
@@ -467,16 +471,18 @@ def test_certificates_replaced_on_disk_are_used_by_the_next_send(
     for source, target in ((authority.roots, roots), (expired.key, key), (expired.certificate, chain)):
         install(source, target)
     files = {"certificate": roots, "client_key": key, "client_certificate": chain}
-    with Receiver(protocol, tls=TlsFiles(*server, client_roots=authority.roots)) as receiver:
-        with opened(receiver.settings(**files)) as transport:
-            assert Outcome.RETRY is transport.send(_ONE, 5.0).outcome
-            install(fresh.key, key)
-            install(fresh.certificate, chain)
-            assert Answer(Outcome.ACCEPTED) == transport.send(_ONE, 10.0)
-            os.unlink(roots)
-            assert Answer(Outcome.ACCEPTED) == transport.send(_ONE, 10.0), "an open connection outlives a missing file"
-            install(Authority(tmp_path, "stranger").roots, roots)
-            assert Outcome.RETRY is transport.send(_ONE, 5.0).outcome
+    with (
+        Receiver(protocol, tls=TlsFiles(*server, client_roots=authority.roots)) as receiver,
+        opened(receiver.settings(**files)) as transport,
+    ):
+        assert Outcome.RETRY is transport.send(_ONE, 5.0).outcome
+        install(fresh.key, key)
+        install(fresh.certificate, chain)
+        assert Answer(Outcome.ACCEPTED) == transport.send(_ONE, 10.0)
+        os.unlink(roots)
+        assert Answer(Outcome.ACCEPTED) == transport.send(_ONE, 10.0), "an open connection outlives a missing file"
+        install(Authority(tmp_path, "stranger").roots, roots)
+        assert Outcome.RETRY is transport.send(_ONE, 5.0).outcome
 
 
 @protocols
@@ -490,13 +496,15 @@ def test_a_certificate_file_that_cannot_be_read_sends_nothing(protocol: str, ser
 
 @protocols
 def test_abort_ends_a_send_over_tls(protocol: str, authority: Authority, server: Pair) -> None:
-    with Receiver(protocol, [Reply(fault="black_hole")], tls=TlsFiles(*server)) as receiver:
-        with opened(receiver.settings(certificate=authority.roots)) as transport:
-            answers: list[Answer] = []
-            thread = threading.Thread(target=lambda: answers.append(transport.send(_ONE, 60.0)))
-            thread.start()
-            assert receiver.wait_for_requests(1)
-            transport.abort()
-            thread.join(5.0)
-            assert [Answer(Outcome.RETRY, maybe_delivered=True, cause="aborted")] == answers
-            assert Answer(Outcome.ACCEPTED) == transport.send(_ONE, 10.0)
+    with (
+        Receiver(protocol, [Reply(fault="black_hole")], tls=TlsFiles(*server)) as receiver,
+        opened(receiver.settings(certificate=authority.roots)) as transport,
+    ):
+        answers: list[Answer] = []
+        thread = threading.Thread(target=lambda: answers.append(transport.send(_ONE, 60.0)))
+        thread.start()
+        assert receiver.wait_for_requests(1)
+        transport.abort()
+        thread.join(5.0)
+        assert [Answer(Outcome.RETRY, maybe_delivered=True, cause="aborted")] == answers
+        assert Answer(Outcome.ACCEPTED) == transport.send(_ONE, 10.0)

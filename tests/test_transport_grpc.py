@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -115,6 +116,23 @@ print("done")
 """
 
 
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="needs Linux to see threads")
+def test_closing_leaves_no_thread_of_grpc_core_behind() -> None:
+    """A fork copies whatever lock such a thread holds; looked at in a process that has no receiver."""
+    program = (
+        "import os, sys; from otel_errsample.transport import grpc; "
+        "from otel_errsample.transport.settings import OtlpSettings; "
+        "transport = grpc.GrpcTransport(OtlpSettings(endpoint=sys.argv[1])); "
+        "transport.send(b'', 10.0); before = grpc._core_is_running(); transport.close(); "
+        "print(before, grpc._core_is_running())"
+    )
+    with Receiver("grpc") as receiver:
+        command = (sys.executable, "-c", program, receiver.endpoint)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert "True False\n" == done.stdout, done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_parent_and_children_send_on_channels_of_their_own() -> None:
     """In a process of its own: the receiver's threads here would be forked with it."""
     with Receiver("grpc") as receiver:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import time
 import zlib
 from email.utils import formatdate
 
@@ -187,7 +188,7 @@ def test_retry_after_is_read_bounded_and_measured_by_the_servers_clock(value: st
 
 
 def test_a_date_without_the_servers_clock_is_measured_by_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(response.time, "time", lambda: 1_000_000.0)
+    monkeypatch.setattr(time, "time", lambda: 1_000_000.0)
     headers = {"retry-after": formatdate(1_000_060, usegmt=True), "date": "yesterday"}
     assert 60.0 == response.http_failure(503, headers, "").retry_after
 

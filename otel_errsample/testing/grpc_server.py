@@ -35,7 +35,8 @@ class GrpcServer(grpc.GenericRpcHandler):  # type: ignore[misc]
             # Left compressed, so that a test can see that it was.
             ("grpc.per_message_decompression", 0),
         ]
-        self._server = grpc.server(ThreadPoolExecutor(8, thread_name_prefix="receiver"), options=options)
+        self._pool = ThreadPoolExecutor(8, thread_name_prefix="receiver")
+        self._server = grpc.server(self._pool, options=options)
         self._server.add_generic_rpc_handlers((self,))
         address = f"127.0.0.1:{port}"
         if tls is None:
@@ -52,6 +53,7 @@ class GrpcServer(grpc.GenericRpcHandler):  # type: ignore[misc]
 
     def close(self) -> None:
         self._server.stop(None).wait()
+        self._pool.shutdown()
         if self.relay is not None:
             self.relay.close()
 

@@ -39,7 +39,7 @@ def test_forking_while_exporting_hangs_nobody_and_every_span_is_accounted_for(pr
     result = json.loads(done.stdout.splitlines()[-1])
     assert (forks, True, True) == (result["children"], result["delivered"], result["balanced"])
     # An export that a fork interrupted is sent again, so spans may arrive twice, but none is missing.
-    assert result["ended"] + 3 * forks == receiver.summary["distinct_spans"]
+    assert result["ended"] + 3 * forks == receiver.summary["distinct_span_ids"]
 
 
 @pytest.mark.parametrize(
@@ -49,5 +49,5 @@ def test_a_normal_exit_delivers_what_is_queued(way: str, code: int) -> None:
     with ReceiverProcess("grpc") as receiver:
         done = run("ending.py", way, endpoint=receiver.endpoint, protocol="grpc")
     assert code == done.returncode, done.stderr
-    assert 100 == receiver.summary["distinct_spans"]
+    assert 100 == receiver.summary["distinct_span_ids"]
     assert "Traceback" not in done.stderr or way in ("uncaught", "interrupt")
