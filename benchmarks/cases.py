@@ -218,7 +218,7 @@ CASES: Final = (
     ),
     Case(
         "buffer_memory_typical",
-        "Resident bytes of one waiting typical span (noop: its size on the wire)",
+        "Resident bytes of one waiting typical span (noop: its size on the wire, as ours sends it)",
         _hoarding(failing=False),
         (most_memory(1.1, 64),),
         driver="memory",
@@ -228,7 +228,7 @@ CASES: Final = (
     ),
     Case(
         "buffer_memory_error",
-        "Resident bytes of one waiting error span (noop: its size on the wire)",
+        "Resident bytes of one waiting error span (noop: its size on the wire, as ours sends it)",
         _hoarding(failing=True),
         (most_memory(1.1, 64),),
         driver="memory",

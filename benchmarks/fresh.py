@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from typing import Any
 
 from benchmarks.cases import Case, chosen
@@ -45,4 +45,4 @@ def tally_of(reports: list[Report]) -> Tally | None:
     tallies = [Tally(**report["tally"]) for report in reports if report["tally"]]
     if not tallies:
         return None
-    return Tally(*(sum(column) for column in zip(*((t.ended, t.met, t.delivered) for t in tallies), strict=True)))
+    return Tally(*(sum(column) for column in zip(*map(astuple, tallies), strict=True)))

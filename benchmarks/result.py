@@ -50,4 +50,5 @@ class Result:
             "ended": tally.ended,
             "delivered": tally.delivered,
             "not_as_expected": tally.ended - tally.met,
+            "sent_bytes": tally.sent_bytes,
         }

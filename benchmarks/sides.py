@@ -31,11 +31,15 @@ logging.getLogger("opentelemetry").addHandler(logging.NullHandler())
 
 @dataclass(frozen=True)
 class Tally:
-    """What became of the spans of an arm: `met` of `ended` came to the ending the arm is timed for."""
+    """What became of the spans of an arm: `met` of `ended` came to the ending the arm is timed for.
+
+    `sent_bytes` of requests, 0 where the side does not count them; ours carries what enrichment adds to an error.
+    """
 
     ended: int
     met: int
     delivered: int
+    sent_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -211,7 +215,7 @@ class Ours:
         """What came after the construction: what filled a buffer or spent a limit is not part of the case."""
         ended, met, delivered = (now - then for now, then in zip(self._counts(), self._ground, strict=True))
         sound = ended == self.ended and not self.processor.stats().internal_errors
-        return Tally(self.ended, met if sound else 0, delivered)
+        return Tally(self.ended, met if sound else 0, delivered, self.processor.stats().sent_bytes)
 
     def accounted(self) -> int:
         return self.processor.stats().buffer_bytes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from benchmarks import arms, instructions, render, spans, wall
 from benchmarks.cases import CASES, STAGES, Case, chosen
 from benchmarks.result import Result
 from benchmarks.sides import Arm, Tally
-from benchmarks.target import Target, at_most, most_memory, of_noop, of_stock
+from benchmarks.target import Target, Values, at_most, most_memory, of_noop, of_stock
 
 CASES_BY_KEY = [pytest.param(case, id=case.key) for case in CASES]
 
@@ -99,12 +100,14 @@ def test_a_case_whose_spans_met_another_ending_is_not_valid() -> None:
         pytest.param(most_memory(1.5, 64), {"noop": [100], "ours": [215]}, 65, False, id="too-much-memory"),
     ],
 )
-def test_a_target_is_checked_on_the_median_of_paired_repeats(target, values, median, met) -> None:
+def test_a_target_is_checked_on_the_median_of_paired_repeats(
+    target: Target, values: Values, median: float, met: bool
+) -> None:
     check = target.check(values)
     assert (median, met) == (check["median"], check["met"])
 
 
-def test_results_survive_json_and_become_a_row_per_case(tmp_path) -> None:
+def test_results_survive_json_and_become_a_row_per_case(tmp_path: Path) -> None:
     case = case_of(lambda: Arm(lambda rounds: None), of_stock(1 / 2))
     result = Result(case, {"stock": [10.0, 12.0, 11.0], "ours": [1.0, 1.2, 1.1]}).to_json()
     machine = {"date": "2026-01-01", "cores": 2, "processor": "a processor", "python": "3.11.7", "sdk": "1.45.2"}
@@ -127,7 +130,9 @@ def test_results_survive_json_and_become_a_row_per_case(tmp_path) -> None:
         pytest.param(1, None, False, id="no-baseline"),
     ],
 )
-def test_instructions_beyond_the_baseline_and_its_tolerance_are_reported(count, baseline, allowed) -> None:
+def test_instructions_beyond_the_baseline_and_its_tolerance_are_reported(
+    count: int, baseline: int | None, allowed: bool
+) -> None:
     assert allowed == instructions.within(count, baseline, 0.03)
 
 
