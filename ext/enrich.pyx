@@ -8,6 +8,9 @@ from cpython.dict cimport PyDict_CheckExact
 from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_CheckExact
 from cpython.unicode cimport PyUnicode_Check, PyUnicode_Substring
 
+cdef extern from "Python.h":
+    bint PyUnicode_IS_ASCII(object text)
+
 cdef enum:
     MOST_ATTRIBUTES = 16
     MOST_BYTES = 1024       # of keys and values together
@@ -24,7 +27,7 @@ cdef enum:
 
 cdef inline Py_ssize_t text_bytes(str text) noexcept:
     """An upper bound of the UTF-8 size: 1 byte for a character of ASCII, else 4."""
-    return len(text) if text.isascii() else 4 * len(text)
+    return len(text) if PyUnicode_IS_ASCII(text) else 4 * len(text)
 
 
 cdef inline Py_ssize_t put(dict extra, object attributes, str key, str value, Py_ssize_t longest, Py_ssize_t room):
@@ -78,16 +81,16 @@ cpdef dict enrich(
     if failed:
         room = put(extra, attributes, "error.type", error_type(facts), TYPE_LENGTH, room)
         room = put(extra, attributes, "errsample.fingerprint", facts.fingerprint, TYPE_LENGTH, room)
-        room = put(extra, attributes, "errsample.kind", facts.kind, TYPE_LENGTH, room)
+        room = put(extra, attributes, "errsample.kind", <str> KINDS[facts.kind_code], TYPE_LENGTH, room)
     if failed or kept_by_processor:
         room = put(extra, attributes, "errsample.rule", rule_name, RULE_LENGTH, room)
         room = put(extra, attributes, "errsample.scope", scope_name, RULE_LENGTH, room)
     if failed:
-        room = put(extra, attributes, "errsample.severity", facts.severity, TYPE_LENGTH, room)
-        room = put(extra, attributes, "errsample.fault", facts.fault, TYPE_LENGTH, room)
+        room = put(extra, attributes, "errsample.severity", <str> SEVERITIES[facts.severity_code], TYPE_LENGTH, room)
+        room = put(extra, attributes, "errsample.fault", <str> FAULTS[facts.fault_code], TYPE_LENGTH, room)
         room = put(extra, attributes, "errsample.code", facts.code, CODE_LENGTH, room)
-        room = put(extra, attributes, "errsample.recovery", facts.recovery, TYPE_LENGTH, room)
-        room = put(extra, attributes, "errsample.source", facts.source, TYPE_LENGTH, room)
+        room = put(extra, attributes, "errsample.recovery", <str> RECOVERIES[facts.recovery_code], TYPE_LENGTH, room)
+        room = put(extra, attributes, "errsample.source", <str> SOURCES[facts.source_code], TYPE_LENGTH, room)
         room = put(extra, attributes, "errsample.culprit", facts.culprit, CULPRIT_LENGTH, room)
         room = put(extra, attributes, "errsample.root.type", facts.cause, TYPE_LENGTH, room)
         put_chain(extra, attributes, facts, room)

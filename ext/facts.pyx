@@ -52,7 +52,8 @@ cdef class ErrorFacts:
         return SOURCES[self.source_code]
 
     def __repr__(self):
-        return f"ErrorFacts({self.exception or self.code or 'error'}, kind={self.kind}, fault={self.fault}, code={self.code})"
+        what = self.exception or self.code or "error"
+        return f"ErrorFacts({what}, kind={self.kind}, fault={self.fault}, code={self.code})"
 
 
 def make_facts(*, bint error=True, str kind="unknown", str fault="unknown", str severity="error", str recovery="none",

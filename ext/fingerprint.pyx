@@ -1,9 +1,9 @@
 """Which errors are the same: the type chain and the innermost frame of the application, as a short hash.
 
-Two live errors of the same kind, class and place cost one walk of the traceback, one look-up per frame up to the
-innermost one of the application, and one look-up of the hash: 0.3 us at 15 frames. Names, modules and hashing are
-left to otel_errsample.fingerprint, once per code object and once per new error. Code objects are known by identity,
-with a strong reference: equal code objects of different files compare equal.
+An error like an earlier one costs a walk of its traceback, one look-up per frame up to the innermost one of the
+application, and one look-up of the hash. Names, modules and hashing are left to otel_errsample.fingerprint, once per
+code object and once per new error. Code objects are known by identity, with a strong reference: equal code objects of
+different files compare equal.
 """
 
 from cpython.bytes cimport PyBytes_FromStringAndSize

@@ -119,7 +119,7 @@ cdef list group_leaves(object group):
     while waiting and seen < LEAVES:
         exception = waiting.pop(0)
         seen += 1
-        parts = own_value(exception, "exceptions")
+        parts = attribute_of(exception, "exceptions")
         if type(parts) is tuple:
             waiting[:0] = [part for part in (<tuple> parts)[:LEAVES] if PyExceptionInstance_Check(part)]
         else:
@@ -221,7 +221,7 @@ cdef bint quiet_exit(Failure it) except -1:
     """Whether a SystemExit means success: no code, or 0."""
     if it.live is None:
         return it.message is None or it.message in ("", "0", "None")
-    code = own_value(it.live, "code")
+    code = attribute_of(it.live, "code")
     return code is None or (PyLong_Check(code) and small_int(code) == 0)
 
 
@@ -258,7 +258,7 @@ cdef int fault_of(Failure it) noexcept:
 
 
 cdef inline bint answered_badly(Code code) noexcept:
-    """Whether a peer said that it failed itself, not that it was asked wrongly; 501, 505 and UNIMPLEMENTED are the latter."""
+    """Whether a peer said that it failed itself; 501, 505 and UNIMPLEMENTED say that it was asked wrongly."""
     if code is None or code.kind == KIND_CONFIG:
         return False
     if code.scheme == SCHEME_GRPC:

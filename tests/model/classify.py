@@ -1,0 +1,317 @@
+"""What counts as an error, and of what kind: the definition, in plain Python.
+
+Readable rather than fast or safe: it calls `isinstance`, `getattr` and `str` on whatever it is given. The extension
+is compared with it on generated spans.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from otel_errsample import taxonomy
+
+TABLE = taxonomy.load_table()
+SEVERITY = {name: rank for rank, name in enumerate(taxonomy.SEVERITIES)}
+GRPC_NAMES = [row[0] for row in taxonomy.GRPC]
+
+
+@dataclass
+class Seen:
+    """What there is to see of an ended span."""
+
+    status: str = "UNSET"
+    kind: str = "INTERNAL"
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    events: Sequence[Mapping[str, Any]] = ()  # the attributes of its exception events, in order
+    live: BaseException | None = None
+    stale: bool = False  # what is live was so when the span started
+    description: str | None = None
+
+
+@dataclass
+class Told:
+    """What is told of it."""
+
+    error: bool
+    kind: str
+    fault: str
+    severity: str
+    recovery: str
+    code: str | None
+    source: str
+    exception: str | None
+    cause: str | None
+
+
+@dataclass
+class Code:
+    text: str | None
+    kind: str = "unknown"
+    recovery: str | None = None
+    severity: str | None = None
+    answer: int = 0  # HTTP status
+    rpc: int = 0
+
+
+# kind, recovery, severity, raised by a client library, the code that decided
+Found = tuple[str, str | None, str | None, bool, Code | None]
+
+
+def name_of(cls: type) -> str:
+    return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+
+
+def classify(seen: Seen) -> Told | None:
+    """The error predicate, then the facts."""
+    event = seen.events[-1] if seen.events else None
+    http, rpc = http_of(seen.attributes), rpc_of(seen.attributes)
+    server, client = seen.kind == "SERVER", seen.kind == "CLIENT"
+    rpc_failed = bool(rpc) and (client or rpc in taxonomy.GRPC_SERVER_ERRORS)
+    by_code = http >= 500 or (client and http >= 400) or rpc_failed
+    live, left = seen.live, False
+    if live is not None:
+        agrees = event is not None and event.get("exception.type") == name_of(type(live))
+        if seen.stale:
+            if not (agrees and event is not None and said_by(live) == event.get("exception.message")):
+                live = None
+        elif agrees or event is None and (seen.status == "ERROR" or by_code or not isinstance(live, Exception)):
+            left = True
+        else:
+            live = None
+    if event is not None and not left:
+        twice = len(seen.events) > 1 and all(
+            seen.events[-2].get(key) == event.get(key) for key in ("exception.type", "exception.message")
+        )
+        left = event.get("exception.escaped") in (True, "True", "true") or (server and rpc == 0 and twice)
+    if not (seen.status == "ERROR" or left or by_code):
+        return None
+    if left and server and rpc == 0:
+        rpc = 2
+    return tell(seen, live, event, http, rpc, left)
+
+
+def refused(rpc: int | None) -> bool:
+    """Whether a server's answer blames the caller."""
+    return bool(rpc) and rpc not in taxonomy.GRPC_SERVER_ERRORS
+
+
+def said_by(exception: BaseException) -> object:
+    """The message of an exception as far as its arguments tell it for certain."""
+    return exception.args[0] if len(exception.args) == 1 else "" if not exception.args else None
+
+
+def tell(
+    seen: Seen, live: BaseException | None, event: Mapping[str, Any] | None, http: int, rpc: int | None, left: bool
+) -> Told:
+    chain = list(chain_of(live)) if live is not None else []
+    names: list[str] = []
+    if live is not None:
+        source, names = "live", [name_of(type(link)) for link, _ in chain]
+    elif event is not None:
+        source, names = "event", [event["exception.type"]]
+    else:
+        source = "status" if seen.status == "ERROR" else "code"
+    on_span = span_code(seen.attributes, http, rpc)
+    own: Code | None = None
+    found = None
+    row = row_of(type(live)) if live is not None else row_named(names[0]) if names else None
+    if live is not None:
+        found, own = kind_of_exception(live, chain)
+    elif names:
+        found = from_row(row_named(names[0])[1])
+    found = found or from_span(seen, on_span, row[1] if row else None) or from_hints(seen)
+    kind, recovery, severity, library, decided = found or ("unknown", None, None, False, None)
+    if found is None and row is not None:
+        recovery, severity, library = row[1].recovery, row[1].severity, row[1].library
+    recovery = recovery if recovery in taxonomy.RECOVERIES else "none"
+    severity = severity if severity in SEVERITY else "error"
+    caller_error = seen.kind == "SERVER" and (400 <= http < 500 or refused(rpc))
+    if row is not None and row[0] == "BrokenPipeError" and seen.kind == "SERVER":
+        kind, recovery, severity = "cancelled", "none", "debug"
+    if caller_error and kind == "data":
+        kind = "client"
+    leaving = row is not None and row[0] == "SystemExit"
+    said = live.code if isinstance(live, SystemExit) else (event or {}).get("exception.message")
+    quiet = leaving and (said in (None, 0) if live is not None else said in (None, "", "0", "None"))
+    if leaving and not quiet:
+        severity = "fatal"
+    if caller_error:
+        severity = min(severity, "info", key=SEVERITY.__getitem__)
+    if seen.kind in ("CLIENT", "PRODUCER"):
+        severity = min(severity, "warn", key=SEVERITY.__getitem__)
+    aborted = seen.status != "ERROR" and seen.kind == "SERVER" and http < 500 and refused(rpc)
+    downgraded = kind == "cancelled" or seen.status == "OK" or quiet or aborted
+    codes = [code.text for code in (decided, own, on_span) if code is not None and code.text]
+    return Told(
+        not downgraded,
+        kind,
+        fault_of(kind, seen.kind, library, decided),
+        severity,
+        recovery,
+        codes[0] if codes else None,
+        source,
+        names[0] if names else None,
+        names[-1] if len(names) > 1 else None,
+    )
+
+
+def http_of(attributes: Mapping[str, Any]) -> int:
+    value = attributes.get("http.response.status_code", attributes.get("http.status_code"))
+    if isinstance(value, str):
+        value = int(value[:3]) if value[:3].isdecimal() and len(value) >= 3 else 0
+    return value if isinstance(value, int) and 100 <= value < 600 else 0
+
+
+def rpc_of(attributes: Mapping[str, Any]) -> int | None:
+    for key in ("rpc.grpc.status_code", "rpc.response.status_code", "rpc.status_code"):
+        if key in attributes:
+            value = attributes[key]
+            if isinstance(value, str):
+                return GRPC_NAMES.index(value) if value in GRPC_NAMES else None
+            return value if 0 <= value < len(GRPC_NAMES) else None
+    return None
+
+
+def http_code(number: int) -> Code | None:
+    if number < 400:
+        return None
+    other = taxonomy.HTTP_OTHER_4XX if number < 500 else taxonomy.HTTP_OTHER_5XX
+    kind, recovery = taxonomy.HTTP.get(number, other)
+    return Code(f"http:{number}", kind, recovery, {404: "warn", 499: "debug"}.get(number), answer=number)
+
+
+def grpc_code(number: int | None) -> Code | None:
+    if not number:
+        return None
+    name, kind, recovery = taxonomy.GRPC[number]
+    return Code(f"grpc:{name}", kind, recovery, "debug" if kind == "cancelled" else None, rpc=number)
+
+
+def sqlstate_code(value: Any) -> Code | None:
+    if not isinstance(value, str) or len(value) != 5 or not value.isascii() or not value.isalnum():
+        return None
+    return Code(f"sqlstate:{value}", *taxonomy.SQLSTATE.get(value, taxonomy.SQLSTATE.get(value[:2], ("unknown", None))))
+
+
+def span_code(attributes: Mapping[str, Any], http: int, rpc: int | None) -> Code | None:
+    return grpc_code(rpc) or sqlstate_code(attributes.get("db.response.status_code")) or http_code(http)
+
+
+def own_code(exception: BaseException) -> Code | None:
+    """Of the carriers only those of the standard library and the usual attributes: enough for generated exceptions."""
+    if isinstance(exception, OSError):
+        row = taxonomy.ERRNO.get(exception.errno) if isinstance(exception.errno, int) else None
+        return Code(f"errno:{row[0]}", *row[1:]) if row else None
+    if row_of(type(exception))[0] != "Exception" or type(exception) is Exception:
+        return None
+    status = getattr(exception, "status_code", None)
+    found = sqlstate_code(getattr(exception, "sqlstate", None)), http_code(status if isinstance(status, int) else 0)
+    return next((code for code in found if code is not None), None)
+
+
+def row_named(name: str) -> tuple[str, taxonomy.Row]:
+    cls = getattr(__builtins__, name, None) if not isinstance(__builtins__, dict) else __builtins__.get(name)
+    if cls is not None:
+        return row_of(cls)
+    return (name, TABLE[name]) if name in TABLE else ("", taxonomy.Row("@code", "none", "error"))
+
+
+def row_of(cls: type) -> tuple[str, taxonomy.Row]:
+    names = [name_of(base) for base in cls.__mro__]
+    for name in [name for name in names if name in taxonomy.EXITS] + names:
+        if name in TABLE:
+            return name, TABLE[name]
+    return "", taxonomy.Row("@code", "none", "error")
+
+
+def chain_of(exception: BaseException | None) -> Iterator[tuple[BaseException, str]]:
+    seen: set[int] = set()
+    relation = ""
+    while exception is not None and id(exception) not in seen and len(seen) < 8:
+        yield exception, relation
+        seen.add(id(exception))
+        relation = "cause" if exception.__cause__ is not None else "context"
+        following = exception.__cause__
+        if following is None and not exception.__suppress_context__:
+            following = exception.__context__
+        exception = following
+
+
+def from_row(row: taxonomy.Row) -> Found | None:
+    if row.kind.startswith("@") or row.kind == "unknown":
+        return None
+    return row.kind, row.recovery, row.severity, row.library, None
+
+
+def kind_of_exception(
+    exception: BaseException, chain: Sequence[tuple[BaseException, str]]
+) -> tuple[Found | None, Code | None]:
+    """The row, the exception's own code, its cause, in that order, a refined row last; and the code met first."""
+    row_name, row = row_of(type(exception))
+    refined = taxonomy.REFINED.get(row_name)
+    leaves = getattr(exception, "exceptions", None)
+    if leaves is not None:
+        return kind_of_group(leaves)
+    own = own_code(exception)
+    if refined is None and (found := from_row(row)):
+        return found, own
+    if own is not None and own.kind != "unknown":
+        return (own.kind, own.recovery, own.severity or row.severity, row.library, own), own
+    if len(chain) > 1 and chain[1][1] == "cause":
+        found, inner = kind_of_exception(chain[1][0], chain[1:])
+        own = own or inner
+        if found:
+            return found, own
+    return from_row(row), own
+
+
+def kind_of_group(leaves: Sequence[BaseException]) -> tuple[Found | None, Code | None]:
+    """The worst leaf by severity, the first of equals; cancelled only where every leaf was."""
+    judged = [kind_of_exception(leaf, list(chain_of(leaf))) for leaf in leaves]
+
+    def badness(entry: tuple[Found | None, Code | None]) -> int:
+        found = entry[0]
+        return -1 if found and found[0] == "cancelled" else SEVERITY[(found and found[2]) or "error"]
+
+    worst = max(judged, key=badness)
+    return worst if worst[0] else (None, None)
+
+
+def from_span(seen: Seen, on_span: Code | None, row: taxonomy.Row | None) -> Found | None:
+    if on_span is None:
+        return None
+    if on_span.rpc == 2 and seen.kind == "SERVER":
+        return "bug", "none", "error", False, on_span
+    if on_span.kind == "unknown":
+        return None
+    severity = on_span.severity or (row.severity if row else None)
+    return on_span.kind, on_span.recovery, severity, bool(row and row.library), on_span
+
+
+def from_hints(seen: Seen) -> Found | None:
+    head = (seen.description or "").partition(":")[0]
+    for word in (seen.attributes.get("error.type"), head):
+        word = (word or "").removeprefix("StatusCode.")
+        code = http_code(int(word)) if word.isdecimal() and len(word) == 3 else None
+        code = code or grpc_code(GRPC_NAMES.index(word) if word in GRPC_NAMES else 0)
+        if code is not None and code.kind != "unknown":
+            return code.kind, code.recovery, code.severity, False, code
+        if word in TABLE and (found := from_row(TABLE[word])):
+            return found
+    return None
+
+
+def fault_of(kind: str, span_kind: str, library: bool, decided: Code | None) -> str:
+    transient = kind in taxonomy.VIEWS["transient"]
+    if kind in ("cancelled", "business"):
+        return "caller"
+    if span_kind in ("CLIENT", "PRODUCER"):
+        peer = decided is not None and (decided.answer >= 500 or decided.rpc in taxonomy.GRPC_SERVER_ERRORS)
+        if transient or kind == "resource" or (peer and kind != "config"):
+            return "dependency"
+        return "unknown" if kind == "unknown" else "self"
+    if kind == "auth" or (kind == "client" and span_kind != "INTERNAL"):
+        return "caller"
+    return "dependency" if transient and library else "self"

@@ -1,0 +1,238 @@
+"""Codes on spans and on exceptions, as the libraries leave them there."""
+
+from __future__ import annotations
+
+import enum
+import socket
+from typing import Any
+
+import grpc
+import pytest
+import requests
+
+from otel_errsample import _hot
+from tests.failing import make_span
+
+CLASSIFIER = _hot.Classifier()
+
+
+def library(name: str, base: type = Exception, **body: Any) -> type[Exception]:
+    """A class that calls itself by the full name of a library's."""
+    module, _, qualname = name.rpartition(".")
+    return type(qualname, (base,), {"__module__": module, **body})
+
+
+def holding(exception: BaseException, **values: Any) -> BaseException:
+    exception.__dict__.update(values)
+    return exception
+
+
+class Holder:
+    def __init__(self, **values: Any) -> None:
+        self.__dict__.update(values)
+
+
+class Answer(enum.IntEnum):
+    GONE = 410
+
+
+class FailedCall(grpc.RpcError):  # type: ignore[misc,unused-ignore]
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+class BrokenCall(grpc.RpcError):  # type: ignore[misc,unused-ignore]
+    def code(self) -> grpc.StatusCode:
+        raise RuntimeError
+
+
+def failed_http(status: int) -> Exception:
+    response = requests.Response()
+    response.status_code = status
+    return requests.HTTPError("failed", response=response)
+
+
+def exhausted(**metadata: Any) -> BaseException:
+    state = Holder(code=grpc.StatusCode.RESOURCE_EXHAUSTED, **metadata)
+    return holding(library("grpc._channel._InactiveRpcError", grpc.RpcError)(), _state=state)
+
+
+CLIENT_ERROR = library("botocore.exceptions.ClientError")
+CALL_ERROR = library("google.api_core.exceptions.GoogleAPICallError")
+KAFKA_ERROR = library("kafka.errors.KafkaError")
+MONGO_ERROR = library("pymongo.errors.PyMongoError")
+WRAPPED_BY_DRIVER = library("psycopg.errors.SerializationFailure", library("psycopg.Error"), sqlstate="40001")
+
+
+def aws(code: str, status: int) -> BaseException:
+    response = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return holding(CLIENT_ERROR("x"), response=response)
+
+
+class Confluent:
+    def code(self) -> int:
+        return 7
+
+    def retriable(self) -> bool:
+        return True
+
+
+CARRIED: dict[str, tuple[BaseException, str, str | None, str]] = {
+    "grpc, private state": (
+        holding(library("grpc._channel._InactiveRpcError", grpc.RpcError)(),
+                _state=Holder(code=grpc.StatusCode.UNAVAILABLE)),
+        "unavailable", "grpc:UNAVAILABLE", "backoff",
+    ),
+    "grpc.aio": (
+        holding(library("grpc.aio._call.AioRpcError", grpc.RpcError)(), _code=grpc.StatusCode.NOT_FOUND),
+        "client", "grpc:NOT_FOUND", "none",
+    ),
+    "grpc, own subclass": (FailedCall(), "timeout", "grpc:DEADLINE_EXCEEDED", "backoff"),
+    "grpc, code() raises": (BrokenCall(), "unknown", None, "none"),
+    "grpc, exhausted": (exhausted(), "throttle", "grpc:RESOURCE_EXHAUSTED", "free_resource"),
+    "grpc, exhausted with RetryInfo": (
+        exhausted(trailing_metadata=(("grpc-status-details-bin", b"..type.googleapis.com/google.rpc.RetryInfo"),)),
+        "throttle", "grpc:RESOURCE_EXHAUSTED", "backoff",
+    ),
+    "google, grpc code": (
+        library("google.api_core.exceptions.Aborted", CALL_ERROR, grpc_status_code=grpc.StatusCode.ABORTED, code=409)(),
+        "conflict", "grpc:ABORTED", "retry_tx",
+    ),
+    "google, http code": (
+        library("google.api_core.exceptions.Gone", CALL_ERROR, grpc_status_code=None, code=Answer.GONE)(),
+        "client", "http:410", "fix_request",
+    ),
+    "requests 503": (failed_http(503), "unavailable", "http:503", "backoff"),
+    "requests 404": (failed_http(404), "client", "http:404", "none"),
+    "httpx": (
+        holding(library("httpx.HTTPStatusError")(), response=Holder(status_code=429)), "throttle", "http:429", "backoff",
+    ),
+    "aiohttp": (
+        holding(library("aiohttp.client_exceptions.ClientResponseError")(), status=401), "auth", "http:401", "refresh_auth",
+    ),
+    "werkzeug, on the class": (
+        library("werkzeug.exceptions.Gone", library("werkzeug.exceptions.HTTPException"), code=410)(),
+        "client", "http:410", "fix_request",
+    ),
+    "falcon, text": (
+        holding(library("falcon.http_error.HTTPError")(), status="503 Service Unavailable"),
+        "unavailable", "http:503", "backoff",
+    ),
+    "psycopg": (library("psycopg.errors.Other", library("psycopg.Error"), sqlstate="57P02")(),
+                "unavailable", "sqlstate:57P02", "backoff"),
+    "psycopg, connect without sqlstate": (
+        holding(library("psycopg.OperationalError")(), sqlstate=None), "connection", None, "backoff",
+    ),
+    "psycopg, operational with sqlstate": (
+        library("psycopg.errors.Starting", library("psycopg.OperationalError", library("psycopg.Error")), sqlstate="57P03")(),
+        "unavailable", "sqlstate:57P03", "backoff",
+    ),
+    "psycopg2": (holding(library("psycopg2.Error")(), pgcode="53100"), "resource", "sqlstate:53100", "free_resource"),
+    "asyncpg": (library("asyncpg.exceptions._base.PostgresError", sqlstate="23505")(), "business", "sqlstate:23505", "none"),
+    "aws throttled with 400": (aws("ThrottlingException", 400), "throttle", "aws:ThrottlingException", "backoff"),
+    "aws expired": (aws("ExpiredToken", 403), "auth", "aws:ExpiredToken", "refresh_auth"),
+    "aws, code unknown": (aws("Whatever", 503), "unavailable", "aws:Whatever", "backoff"),
+    "errno": (OSError(28, "full"), "resource", "errno:ENOSPC", "free_resource"),
+    "errno without advice": (OSError(9, "bad"), "unknown", "errno:EBADF", "none"),
+    "refused": (ConnectionRefusedError(111, "no"), "connection", "errno:ECONNREFUSED", "backoff"),
+    "name service, try again": (socket.gaierror(socket.EAI_AGAIN, "x"), "connection", "errno:EAI_AGAIN", "backoff"),
+    "name service, no such name": (socket.gaierror(socket.EAI_NONAME, "x"), "config", "errno:EAI_NONAME", "fix_config"),
+    "kafka, retriable": (
+        library("kafka.errors.LeaderError", KAFKA_ERROR, errno=5, retriable=True)(), "unavailable", "kafka:5", "backoff",
+    ),
+    "kafka, final": (library("kafka.errors.Other", KAFKA_ERROR, errno=2, retriable=False)(), "unknown", "kafka:2", "none"),
+    "confluent": (library("cimpl.KafkaException")(Confluent()), "unavailable", "kafka:7", "backoff"),
+    "mongo label": (
+        holding(library("pymongo.errors.OperationFailure", MONGO_ERROR)(), _error_labels={"TransientTransactionError"}),
+        "conflict", None, "retry_tx",
+    ),
+    "sqlalchemy, wrapped driver error": (
+        holding(library("sqlalchemy.exc.OperationalError", library("sqlalchemy.exc.DBAPIError"))(), orig=WRAPPED_BY_DRIVER()),
+        "conflict", "sqlstate:40001", "retry_tx",
+    ),
+    "sqlalchemy, driver error gone": (
+        library("sqlalchemy.exc.OperationalError", library("sqlalchemy.exc.DBAPIError"))(), "unavailable", None, "backoff",
+    ),
+    "sqlalchemy, connection invalidated": (
+        holding(library("sqlalchemy.exc.DBAPIError")(), connection_invalidated=True, orig=WRAPPED_BY_DRIVER()),
+        "connection", None, "backoff",
+    ),
+    "urllib, reason": (
+        holding(library("urllib.error.URLError", OSError)(), reason=ConnectionResetError(104, "gone")),
+        "connection", "errno:ECONNRESET", "retry",
+    ),
+    "urllib, reason is text": (holding(library("urllib.error.URLError", OSError)(), reason="no host"), "unknown", None, "backoff"),
+    "tenacity": (
+        holding(library("tenacity.RetryError")(), last_attempt=Holder(_exception=TimeoutError())), "timeout", None, "backoff",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("exception", "kind", "code", "recovery"), CARRIED.values(), ids=CARRIED.keys())
+def test_the_code_an_exception_carries_decides(
+    exception: BaseException, kind: str, code: str | None, recovery: str
+) -> None:
+    facts = CLASSIFIER.facts(exception)
+    assert (kind, code, recovery) == (facts.kind, facts.code, facts.recovery)
+
+
+def test_a_call_that_has_not_ended_is_not_waited_for() -> None:
+    def code(self: object) -> None:
+        raise AssertionError("would wait")
+
+    rendezvous = library("grpc._channel._MultiThreadedRendezvous", grpc.RpcError, code=code)
+    facts = CLASSIFIER.facts(holding(rendezvous(), _state=Holder(code=None)))
+    assert ("unknown", None) == (facts.kind, facts.code)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "code"),
+    [
+        ({"http.response.status_code": 503}, "http:503"),
+        ({"http.status_code": 503}, "http:503"),
+        ({"http.response.status_code": 500, "http.status_code": 503}, "http:500"),
+        ({"http.response.status_code": "503"}, "http:503"),
+        ({"http.response.status_code": True}, None),
+        ({"http.response.status_code": 10**30}, None),
+        ({"http.response.status_code": 600}, None),
+        ({"http.response.status_code": "50"}, None),
+        ({"http.response.status_code": 503.0}, None),
+        ({"rpc.grpc.status_code": 13}, "grpc:INTERNAL"),
+        ({"rpc.grpc.status_code": 17}, None),
+        ({"rpc.grpc.status_code": -1}, None),
+        ({"rpc.response.status_code": "DATA_LOSS"}, "grpc:DATA_LOSS"),
+        ({"rpc.status_code": "UNIMPLEMENTED"}, "grpc:UNIMPLEMENTED"),
+        ({"rpc.status_code": "-32601"}, None),
+        ({}, None),
+    ],
+    ids=repr,
+)
+def test_a_code_alone_makes_a_server_span_an_error(attributes: dict[str, Any], code: str | None) -> None:
+    facts = CLASSIFIER.classify_span(make_span(kind="SERVER", attributes=attributes))
+    assert (None if code is None else (True, code, "code")) == (
+        None if facts is None else (facts.error, facts.code, facts.source)
+    )
+
+
+@pytest.mark.parametrize("number", range(17))
+def test_rpc_codes_count_by_the_side_of_the_call(number: int) -> None:
+    attributes = {"rpc.grpc.status_code": number}
+    server = CLASSIFIER.classify_span(make_span(kind="SERVER", attributes=attributes))
+    client = CLASSIFIER.classify_span(make_span(kind="CLIENT", attributes=attributes))
+    assert (number in (2, 4, 12, 13, 14, 15)) is (server is not None)
+    assert (number != 0) is (client is not None)
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "code"),
+    [
+        ("OSError", "[Errno 28] No space left on device", "errno:ENOSPC"),
+        ("OSError", "[Errno x] odd", None),
+        ("OSError", "[Errno 28", None),
+        ("botocore.exceptions.ClientError", "An error occurred (SlowDown) when calling the PutObject operation", "aws:SlowDown"),
+        ("botocore.exceptions.ClientError", "An error occurred (", None),
+        ("ValueError", "[Errno 28] not from the system", None),
+    ],
+)  # fmt: skip
+def test_a_code_in_the_message_counts_where_only_strings_are_left(name: str, message: str, code: str | None) -> None:
+    assert code == CLASSIFIER.facts(event={"exception.type": name, "exception.message": message}).code

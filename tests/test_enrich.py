@@ -1,0 +1,152 @@
+"""Extra attributes stay few, small and beside the span's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otel_errsample import _hot
+from tests.failing import raised
+
+CLASSIFIER = _hot.Classifier()
+
+
+def facts_of(error: BaseException) -> Any:
+    return CLASSIFIER.facts(error)
+
+
+def failing() -> BaseException:
+    error = OSError(28, "full")
+    error.__cause__ = KeyError("root")
+    return raised(lambda: error)
+
+
+def size_of(extra: dict[str, Any]) -> int:
+    total = 0
+    for key, value in extra.items():
+        texts = value if isinstance(value, tuple) else (value,)
+        total += len(key) + sum(len(text.encode()) if isinstance(text, str) else 8 for text in texts)
+    return total
+
+
+def test_a_kept_error_carries_its_facts() -> None:
+    facts = facts_of(failing())
+    assert {
+        "error.type": "OSError",
+        "errsample.kind": "resource",
+        "errsample.fault": "self",
+        "errsample.severity": "fatal",
+        "errsample.recovery": "free_resource",
+        "errsample.code": "errno:ENOSPC",
+        "errsample.fingerprint": facts.fingerprint,
+        "errsample.culprit": "tests.failing:raised",
+        "errsample.source": "live",
+        "errsample.rule": "disk",
+        "errsample.root.type": "KeyError",
+        "errsample.chain": ("OSError", "KeyError"),
+        "errsample.suppressed": 7,
+    } == _hot.enrich(facts, None, "disk", None, 7, True)
+
+
+def test_an_error_kept_by_the_head_sampler_carries_its_facts_too() -> None:
+    extra = _hot.enrich(facts_of(failing()), None, None, None, 0, False)
+    assert "resource" == extra["errsample.kind"]
+    assert {"errsample.rule", "errsample.suppressed"}.isdisjoint(extra)
+
+
+def test_another_kept_span_carries_rule_and_scope_only_if_the_processor_kept_it() -> None:
+    expected = {"errsample.rule": "slow", "errsample.scope": "path"}
+    assert expected == _hot.enrich(None, {"a": 1}, "slow", "path", 0, True)
+    assert _hot.enrich(None, {"a": 1}, "slow", "path", 0, False) is None
+    assert _hot.enrich(None, None, None, None, 0, True) is None
+
+
+def test_what_was_suppressed_is_told_on_any_kept_span() -> None:
+    assert {"errsample.suppressed": 3, "errsample.rule": "slow"} == _hot.enrich(None, None, "slow", None, 3, True)
+    assert 2**63 - 1 == _hot.enrich(None, None, None, None, 2**64 - 1, True)["errsample.suppressed"]
+
+
+def test_a_downgraded_failure_is_no_error_on_the_wire() -> None:
+    assert {"errsample.rule": "r"} == _hot.enrich(facts_of(GeneratorExit()), None, "r", None, 0, True)
+
+
+@pytest.mark.parametrize(
+    ("codes", "expected"),
+    [({"http.response.status_code": 503}, "503"), ({"rpc.grpc.status_code": 14}, "UNAVAILABLE"), ({}, None)],
+    ids=["http", "grpc", "nothing known"],
+)
+def test_error_type_is_the_code_where_no_class_is_known(codes: dict[str, Any], expected: str | None) -> None:
+    assert expected == _hot.enrich(CLASSIFIER.facts(codes=codes), codes, None, None, 0, True).get("error.type")
+
+
+def test_the_spans_own_attributes_are_left_alone() -> None:
+    own = {"error.type": "500", "errsample.kind": "mine", "errsample.chain": "mine", "errsample.rule": "mine"}
+    extra = _hot.enrich(facts_of(failing()), own, "disk", None, 0, True)
+    assert set(own).isdisjoint(extra)
+
+
+@given(st.text(max_size=400), st.text(max_size=400), st.text(max_size=2000), st.integers(1, 9))
+def test_at_most_16_attributes_and_1_kib(rule: str, scope: str, name: str, causes: int) -> None:
+    error: BaseException = type(name.replace("\0", "") or "E", (ValueError,), {})("x")
+    for number in range(causes):
+        outer = type(f"{number}{'n' * 150}", (KeyError,), {})("x")
+        outer.__cause__ = error
+        error = outer
+    extra = _hot.enrich(facts_of(raised(lambda: error)), None, rule, scope, 1, True)
+    assert len(extra) <= 16
+    assert size_of(extra) <= 1024
+    assert {"errsample.suppressed", "error.type", "errsample.kind", "errsample.fingerprint"} <= set(extra)
+    assert len(extra["error.type"]) <= 200
+    assert len(extra["errsample.rule"]) <= 64
+
+
+class Odd(str):
+    def __len__(self) -> int:
+        raise RuntimeError
+
+    def __hash__(self) -> int:
+        return str.__hash__(self)
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError
+
+
+class TestMergeUser:
+    def test_plain_values_are_added(self) -> None:
+        extra = {"a": 1}
+        given = {"b": "text", "c": True, "d": -5, "e": 0.5}
+        assert 0 == _hot.merge_user(extra, given)
+        assert {"a": 1, **given} == extra
+
+    def test_nothing_adds_nothing(self) -> None:
+        extra: dict[str, Any] = {}
+        assert 0 == _hot.merge_user(extra, None)
+        assert 1 == _hot.merge_user(extra, [("a", 1)])
+        assert {} == extra
+
+    @pytest.mark.parametrize(
+        ("key", "value"),
+        [
+            (1, "x"), ("", "x"), ("k" * 129, "x"), ("taken", "x"), ("own", "x"), ("k", None), ("k", object()),
+            ("k", b"x"), ("k", 2**63), ("k", [1]), ("k", {"a": 1}), ("k", {1}),
+        ],
+        ids=repr,
+    )  # fmt: skip
+    def test_anything_else_is_refused_and_counted(self, key: object, value: object) -> None:
+        extra = {"taken": 1}
+        assert 1 == _hot.merge_user(extra, {key: value}, {"own": 1})
+        assert {"taken": 1} == extra
+
+    def test_texts_are_cut_and_made_plain(self) -> None:
+        extra: dict[str, Any] = {}
+        assert 0 == _hot.merge_user(extra, {"long": "x" * 5000, Odd("odd"): Odd("value")})
+        assert {"long": "x" * 1024, "odd": "value"} == extra
+        assert [str, str] == [type(value) for value in extra.values()]
+
+    def test_at_most_16_are_taken(self) -> None:
+        extra: dict[str, Any] = {}
+        assert 4 == _hot.merge_user(extra, {f"k{number}": number for number in range(20)})
+        assert 16 == len(extra)

@@ -1,0 +1,76 @@
+"""The default table and the tables of codes speak the vocabulary of the axes and nothing else."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+import pytest
+
+from otel_errsample import _hot, taxonomy
+
+TABLE = taxonomy.load_table()
+CLASSIFIER = _hot.Classifier()
+
+
+def test_the_table_has_every_row_of_its_file() -> None:
+    assert 222 == len(TABLE)
+    assert taxonomy.Row("timeout", "backoff", "error", True) == TABLE["httpx.ReadTimeout"]
+    assert taxonomy.Row("resource", "free_resource", "fatal", True) == TABLE["psycopg.errors.DiskFull"]
+    assert taxonomy.Row("client", "none", "info", False) == TABLE["django.http.response.Http404"]
+    assert taxonomy.Row("@cause", "@cause", "error", True) == TABLE["sqlalchemy.exc.DBAPIError"]
+
+
+@pytest.mark.parametrize(("name", "row"), TABLE.items(), ids=TABLE.keys())
+def test_every_row_is_found_by_its_name_alone(name: str, row: taxonomy.Row) -> None:
+    assert row.kind in taxonomy.KINDS or row.kind in (taxonomy.FROM_CODE, taxonomy.FROM_CAUSE)
+    facts = CLASSIFIER.facts(event={"exception.type": name})
+    known = row.kind in taxonomy.KINDS
+    assert (row.kind if known else "unknown") == facts.kind
+    assert (row.recovery if row.recovery in taxonomy.RECOVERIES else "none") == facts.recovery
+    if name != "SystemExit":  # without a code it is a quiet exit
+        assert (row.severity if row.severity in taxonomy.SEVERITIES else "error") == facts.severity
+    assert (row.kind != "cancelled" and name not in ("SystemExit", taxonomy.NOT_FOUND)) is facts.error
+
+
+def advices() -> list[tuple[str, str]]:
+    rows = [*taxonomy.HTTP.values(), *taxonomy.SQLSTATE.values(), *taxonomy.AWS.values(), *taxonomy.LABELS.values()]
+    rows += [taxonomy.HTTP_OTHER_4XX, taxonomy.HTTP_OTHER_5XX, taxonomy.RETRIABLE, taxonomy.INVALIDATED]
+    rows += [(kind, recovery) for _, kind, recovery in taxonomy.GRPC]
+    return rows + [row[1:3] for row in (*taxonomy.ERRNO.values(), *taxonomy.ERRNO_RESOLVER.values())]
+
+
+def test_tables_of_codes_use_known_kinds_and_recoveries() -> None:
+    for kind, recovery in advices():
+        assert kind in taxonomy.KINDS
+        assert recovery in taxonomy.RECOVERIES
+
+
+def test_views_hold_every_kind_once_at_most() -> None:
+    members = [kind for view in taxonomy.VIEWS.values() for kind in view]
+    assert len(set(members)) == len(members)
+    assert {"cancelled"} == set(taxonomy.KINDS) - set(members)
+
+
+def test_special_rows_exist() -> None:
+    special = {*taxonomy.REFINED, *taxonomy.EXITS, taxonomy.NOT_FOUND, taxonomy.HUNG_UP, *taxonomy.ANSWERS}
+    assert set() == special - set(TABLE)
+
+
+def test_errno_and_resolver_numbers_are_kept_apart() -> None:
+    assert "ECONNREFUSED" == taxonomy.ERRNO[errno.ECONNREFUSED][0]
+    assert ("EAI_AGAIN", "connection", "backoff", "error") == taxonomy.ERRNO_RESOLVER[socket.EAI_AGAIN]
+
+
+@pytest.mark.parametrize(
+    ("row", "complaint"),
+    [
+        (taxonomy.Row("bugs", "none", "error"), "kind of a.B is expected to be one of business, "),
+        (taxonomy.Row("bug", "pray", "error"), "recovery of a.B is expected to be one of retry, "),
+        (taxonomy.Row("bug", "none", "bad"), "severity of a.B is expected to be one of debug, "),
+    ],
+    ids=["kind", "recovery", "severity"],
+)
+def test_a_row_outside_the_axes_is_refused_with_the_names_allowed(row: taxonomy.Row, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        _hot.Classifier({"a.B": row})
