@@ -12,7 +12,7 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
@@ -55,7 +55,7 @@ cdef struct Record:
     uint32_t slot
     uint32_t size           # of the encoded span
     uint8_t lane
-    uint8_t maybe_delivered # sent at least once without an answer
+    uint8_t maybe_delivered     # sent at least once without an answer
     char[1] data
 
 

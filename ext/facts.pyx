@@ -1,7 +1,7 @@
 """What is known about an error: made by classify, read by decide, enrich and the user's callbacks."""
 
 cimport cython
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint64_t
 
 from otel_errsample.taxonomy import FAULTS, KINDS, RECOVERIES, SEVERITIES
 

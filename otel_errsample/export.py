@@ -243,7 +243,9 @@ class Worker:
 
     def _lost(self) -> int:
         endings = self._ledger.endings
-        return sum(endings[name] for name in ("evicted", "rejected", "export_failed", "undelivered", "delivery_unknown"))
+        return sum(
+            endings[name] for name in ("evicted", "rejected", "export_failed", "undelivered", "delivery_unknown")
+        )
 
     def stop(self, timeout: float) -> bool:
         """Flush, end the thread, and give every span that is left its ending; True when nothing was lost."""

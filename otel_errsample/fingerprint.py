@@ -114,7 +114,8 @@ def module_of(filename: str) -> tuple[str, int]:
 def _roots() -> set[str]:
     """The directories modules are imported from, with a slash at the end; the root of the file system tells nothing."""
     try:
-        paths = [os.path.abspath(entry) for entry in (*sys.path, os.curdir) if isinstance(entry, str)]
+        # Unlike Path.resolve(), abspath leaves symbolic links alone, as the importer does.
+        paths = [os.path.abspath(entry) for entry in (*sys.path, os.curdir) if isinstance(entry, str)]  # noqa: PTH100
     except OSError:
         paths = [entry for entry in sys.path if isinstance(entry, str)]  # the working directory was removed
     return {f"{path}/" for path in (path.replace("\\", "/").rstrip("/") for path in paths) if path}
@@ -170,7 +171,9 @@ def parse_stack(stack: str, type_name: str, message: str) -> tuple[list[Block], 
 
 def _without_message(stack: str, printed: str, message: str) -> str | None:
     """The text before the line of the final exception, None where that line is missing."""
-    endings = (f"{printed}: {message}\n", f"{printed}: {message.partition(chr(10))[0]}") if message else (f"{printed}\n",)
+    endings = (
+        (f"{printed}: {message}\n", f"{printed}: {message.partition(chr(10))[0]}") if message else (f"{printed}\n",)
+    )
     for ending in (*endings, f"{printed}:"):
         for margin in ("\n", "\n  | "):
             at = stack.rfind(margin + ending)

@@ -86,10 +86,11 @@ class Stats:
     def __str__(self) -> str:
         endings = _nonzero(self.endings)
         sent = f"{self.requests} requests, {_size(self.sent_bytes)}, {self.retries} retries"
+        waiting = f"{self.buffered} spans waiting, {self.in_flight} in flight"
+        peak = _size(self.peak_buffer_bytes)
         lines = [
             f"{self.ended} spans ended, {self.errors} of them errors" + (f": {endings}" if endings else ""),
-            f"buffer: {self.buffered} spans waiting, {self.in_flight} in flight, {_size(self.buffer_bytes)} of "
-            + f"{_size(self.capacity_bytes)}, peak {_size(self.peak_buffer_bytes)}",
+            f"buffer: {waiting}, {_size(self.buffer_bytes)} of {_size(self.capacity_bytes)}, peak {peak}",
             f"export: {sent}; {self.truncated} spans truncated, {self.repaired} repaired",
             f"exporter {self.exporter}, worker {self.worker}",
         ]

@@ -108,7 +108,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
             most_bytes=most_bytes,
             timeout=timeout,
             on_alive=self.set_worker_alive,
-            chance=random.Random(),
+            chance=random.Random(),  # noqa: S311  jitter is no secret
         )
         self.prepare(
             ledger,
@@ -134,7 +134,8 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         """Send every span that ended before the call; True when all of them were delivered within the timeout."""
         return self._worker.flush(timeout_millis / 1e3)
 
-    def shutdown(self, timeout_millis: int | None = None) -> bool:
+    # The SDK calls shutdown() and ignores the answer; who calls it with a timeout wants to know.
+    def shutdown(self, timeout_millis: int | None = None) -> bool:  # type: ignore[override]
         """Flush and end within `timeout_millis` (default `OTEL_ERRSAMPLE_SHUTDOWN_TIMEOUT_MS`) and say the truth.
 
         Returns True when no span was lost. What could not be delivered is counted as `undelivered`, or

@@ -60,7 +60,7 @@ class ErrorAwareSampler(Sampler):
             if result.attributes:
                 attributes = {**(attributes or {}), **result.attributes}
             return SamplingResult(Decision.RECORD_ONLY, attributes, result.trace_state)
-        except Exception as error:  # noqa: BLE001  nothing may reach the application
+        except Exception as error:  # nothing may reach the application
             self._count_failure(error)
             return SamplingResult(
                 Decision.RECORD_ONLY,

@@ -77,7 +77,7 @@ def raised(make: Callable[[], BaseException]) -> BaseException:
     """The exception after it was really raised, so that it has a traceback."""
     try:
         raise make()
-    except BaseException as error:  # noqa: BLE001 (whatever it is)
+    except BaseException as error:  # whatever it is
         return error
 
 
@@ -85,7 +85,7 @@ def told_while(exception: BaseException, span: ReadableSpan, classifier: Any, st
     """What is told of a span that ends while this exception is handled."""
     try:
         raise exception
-    except BaseException as error:  # noqa: BLE001 (whatever it is)
+    except BaseException as error:  # whatever it is
         return classifier.classify_span(span, id(error) if stale else 0)
 
 

@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, TraceFlags
 
-from otel_errsample._hot import Buffer, Group, Ledger, Limits, encode, group_of, take
+from otel_errsample._hot import Batch, Buffer, Group, Ledger, Limits, encode, group_of, take
 
 RESOURCES = [Resource({"service.name": "a"}), Resource({"service.name": "b"}, "https://schema/1")]
 SCOPES = [InstrumentationScope("x", "1"), InstrumentationScope("y", schema_url="https://schema/2"), None]
@@ -40,6 +40,12 @@ def admitted(buffer: Buffer, spans: list[ReadableSpan]) -> None:
         assert buffer.offer(encode(span), 1, group) is None
 
 
+def taken(buffer: Buffer, most: int, most_bytes: int, upto: int, errors_only: bool) -> Batch:
+    batch = take(buffer, most, most_bytes, upto, errors_only)
+    assert batch is not None
+    return batch
+
+
 def parsed(payload: bytes) -> ExportTraceServiceRequest:
     return ExportTraceServiceRequest.FromString(payload)
 
@@ -49,7 +55,7 @@ def test_a_request_equals_the_official_encoders(count: int) -> None:
     spans = [a_span(n, RESOURCES[n % 2], SCOPES[n // 2 % 3]) for n in range(count)]
     buffer = a_buffer()
     admitted(buffer, spans)
-    batch = take(buffer, 512, 1 << 20, buffer.newest, False)
+    batch = taken(buffer, 512, 1 << 20, buffer.newest, False)
     assert encode_spans(spans) == parsed(batch.payload(0, len(batch)))
 
 
@@ -57,7 +63,7 @@ def test_a_part_of_a_batch_is_a_request_of_its_own() -> None:
     spans = [a_span(n, RESOURCES[0], SCOPES[0]) for n in range(10)]
     buffer = a_buffer()
     admitted(buffer, spans)
-    batch = take(buffer, 512, 1 << 20, buffer.newest, False)
+    batch = taken(buffer, 512, 1 << 20, buffer.newest, False)
     assert encode_spans(spans[3:7]) == parsed(batch.payload(3, 7))
 
 
@@ -79,7 +85,7 @@ def test_the_copy_that_is_being_sent_is_charged_until_the_batch_is_gone() -> Non
     buffer = a_buffer()
     admitted(buffer, [a_span(1, RESOURCES[0], SCOPES[0], size=1_000)])
     waiting = buffer.used
-    batch = take(buffer, 512, 1 << 20, buffer.newest, False)
+    batch = taken(buffer, 512, 1 << 20, buffer.newest, False)
     payload = batch.payload(0, 1)
     assert waiting + len(payload) == buffer.used
     batch.end(0, 1, "delivered")
@@ -92,7 +98,7 @@ def test_only_what_was_admitted_before_a_moment_is_taken() -> None:
     admitted(buffer, [a_span(n, RESOURCES[0], SCOPES[0]) for n in range(3)])
     moment = buffer.newest
     admitted(buffer, [a_span(n, RESOURCES[0], SCOPES[0]) for n in range(4)])
-    batch = take(buffer, 512, 1 << 20, moment, False)
+    batch = taken(buffer, 512, 1 << 20, moment, False)
     assert 3 == len(batch)
     batch.end(0, 3, "delivered")
     assert take(buffer, 512, 1 << 20, moment, False) is None
@@ -103,4 +109,4 @@ def test_errors_only_leaves_the_healthy_spans() -> None:
     group = group_of(RESOURCES[0], SCOPES[0])
     for lane in (1, 2, 3, 0):
         buffer.offer(b"x" * 10, lane, group)
-    assert 2 == len(take(buffer, 512, 1 << 20, buffer.newest, True))
+    assert 2 == len(taken(buffer, 512, 1 << 20, buffer.newest, True))

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from otel_errsample._hot import Buffer, Group, Ledger, Limits, group_of, take
+from otel_errsample._hot import Batch, Buffer, Group, Ledger, Limits, group_of, take
 from tests.model.buffer import HEADER, ModelBuffer, Record
 
 OFF_PATH, HEAD, REPEATED, FIRST = range(4)
@@ -24,6 +24,12 @@ GROUP = group_of(Resource({"service.name": "s"}), InstrumentationScope("t"))
 def a_buffer(capacity: int = 10_000, reserve: int = 0) -> tuple[Buffer, Ledger]:
     ledger = Ledger()
     return Buffer(ledger, Limits(), capacity, reserve, 512, 1 << 20), ledger
+
+
+def taken(buffer: Buffer, most: int, most_bytes: int, upto: int, errors_only: bool) -> Batch:
+    batch = take(buffer, most, most_bytes, upto, errors_only)
+    assert batch is not None
+    return batch
 
 
 def encoded(size: int) -> bytes:
@@ -52,7 +58,7 @@ def test_healthy_spans_are_refused_when_full_and_admitted_again_when_something_l
     buffer, ledger = a_buffer(capacity=1_000)
     assert "buffer_full" in offered(buffer, 10, HEAD)
     assert 0 == ledger.endings["evicted"]
-    batch = take(buffer, 1, 1 << 20, buffer.newest, False)
+    batch = taken(buffer, 1, 1 << 20, buffer.newest, False)
     batch.end(0, 1, "delivered")
     assert [None] == offered(buffer, 1, HEAD)
 
@@ -84,7 +90,7 @@ def test_a_span_larger_than_the_budget_is_refused_without_emptying_the_buffer() 
 def test_what_is_in_flight_is_charged_and_never_evicted() -> None:
     buffer, ledger = a_buffer(capacity=1_000)
     offered(buffer, 5, REPEATED)
-    batch = take(buffer, 5, 1 << 20, buffer.newest, False)
+    batch = taken(buffer, 5, 1 << 20, buffer.newest, False)
     assert (5, 0) == (buffer.in_flight, buffer.spans_waiting)
     assert ["buffer_full"] == offered(buffer, 1, FIRST)
     assert 0 == ledger.endings["evicted"]
@@ -104,7 +110,7 @@ def test_a_span_object_is_charged_three_times_its_size_and_released_when_it_ends
     del span
     assert 300 == buffer.used
     assert alive() is not None
-    batch = take(buffer, 1, 1 << 20, buffer.newest, False)
+    batch = taken(buffer, 1, 1 << 20, buffer.newest, False)
     batch.end(0, 1, "delivered")
     gc.collect()
     assert alive() is None
@@ -125,7 +131,7 @@ def test_a_finaliser_of_an_evicted_object_may_end_spans_itself() -> None:
 def test_giving_up_ends_every_span_and_tells_sent_from_unsent() -> None:
     buffer, ledger = a_buffer()
     offered(buffer, 4, HEAD)
-    batch = take(buffer, 2, 1 << 20, buffer.newest, False)
+    batch = taken(buffer, 2, 1 << 20, buffer.newest, False)
     batch.put_back(0, 2, True)
     buffer.give_up()
     assert (2, 2) == (ledger.endings["delivery_unknown"], ledger.endings["undelivered"])
@@ -135,7 +141,7 @@ def test_giving_up_ends_every_span_and_tells_sent_from_unsent() -> None:
 def test_a_forked_child_starts_empty_and_the_parents_batch_does_not_come_back() -> None:
     buffer, ledger = a_buffer()
     offered(buffer, 4, HEAD)
-    batch = take(buffer, 2, 1 << 20, buffer.newest, False)
+    batch = taken(buffer, 2, 1 << 20, buffer.newest, False)
     buffer.restart_in_child()
     del batch
     assert (0, 0, 0) == (buffer.used, buffer.spans_waiting, buffer.in_flight)

@@ -480,7 +480,8 @@ class TestFacts:
 
     def test_an_exception_that_was_never_raised_is_told_by_type_message_and_place(self) -> None:
         first, again, elsewhere = (
-            CLASSIFIER.facts(ValueError(f"no row {number}"), name=name) for number, name in ((1, "a"), (2, "a"), (1, "b"))
+            CLASSIFIER.facts(ValueError(f"no row {number}"), name=name)
+            for number, name in ((1, "a"), (2, "a"), (1, "b"))
         )
         assert first.fingerprint == again.fingerprint != elsewhere.fingerprint
         assert first.culprit is None

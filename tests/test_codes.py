@@ -6,7 +6,7 @@ import enum
 import socket
 from typing import Any
 
-import grpc
+import grpc  # type: ignore[import-untyped]
 import pytest
 import requests
 

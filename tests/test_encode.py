@@ -143,7 +143,8 @@ def test_a_long_stack_trace_loses_its_middle(letter: str) -> None:
     head, _, tail = stack.partition("\n... ")
     marker, _, tail = tail.partition(" ...\n")
     whole = "\n".join(lines)
-    assert whole.startswith(head) and whole.endswith(tail)
+    assert whole.startswith(head)
+    assert whole.endswith(tail)
     assert f"{len(whole) - len(head) - len(tail)} characters left out" == marker
     assert 8192 - 80 <= len(stack.encode()) <= 8192
     assert len(tail.encode()) == pytest.approx(3 * len(head.encode()), abs=16)
@@ -360,7 +361,7 @@ def test_containers_may_change_under_the_encoder(change: str) -> None:
     items += [1, Meddler(meddle), "x" * 50, "y" * 50]
     attributes.update(a=items, b=Meddler(meddle), **{f"c{n}": "x" * 50 for n in range(50)})
     events: list[Event] = []
-    events += [Event("e", attributes, 1), Event("f", {"k": Meddler(lambda: events.clear())}, 2), Event("g", {}, 3)]
+    events += [Event("e", attributes, 1), Event("f", {"k": Meddler(events.clear)}, 2), Event("g", {}, 3)]
     span = parse(hot.encode(make_span(attributes=attributes, events=events)))
     assert "a" == span.attributes[0].key
     assert 2 == len(span.events)

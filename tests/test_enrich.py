@@ -24,6 +24,14 @@ def failing() -> BaseException:
     return raised(lambda: error)
 
 
+def enriched(
+    facts: Any, own: dict[str, Any] | None, rule: str | None, scope: str | None, carried: int, by_processor: bool
+) -> dict[str, Any]:
+    extra = _hot.enrich(facts, own, rule, scope, carried, by_processor)
+    assert extra is not None
+    return extra
+
+
 def size_of(extra: dict[str, Any]) -> int:
     total = 0
     for key, value in extra.items():
@@ -52,7 +60,7 @@ def test_a_kept_error_carries_its_facts() -> None:
 
 
 def test_an_error_kept_by_the_head_sampler_carries_its_facts_too() -> None:
-    extra = _hot.enrich(facts_of(failing()), None, None, None, 0, False)
+    extra = enriched(facts_of(failing()), None, None, None, 0, False)
     assert "resource" == extra["errsample.kind"]
     assert {"errsample.rule", "errsample.suppressed"}.isdisjoint(extra)
 
@@ -66,7 +74,7 @@ def test_another_kept_span_carries_rule_and_scope_only_if_the_processor_kept_it(
 
 def test_what_was_suppressed_is_told_on_any_kept_span() -> None:
     assert {"errsample.suppressed": 3, "errsample.rule": "slow"} == _hot.enrich(None, None, "slow", None, 3, True)
-    assert 2**63 - 1 == _hot.enrich(None, None, None, None, 2**64 - 1, True)["errsample.suppressed"]
+    assert 2**63 - 1 == enriched(None, None, None, None, 2**64 - 1, True)["errsample.suppressed"]
 
 
 def test_a_downgraded_failure_is_no_error_on_the_wire() -> None:
@@ -79,12 +87,12 @@ def test_a_downgraded_failure_is_no_error_on_the_wire() -> None:
     ids=["http", "grpc", "nothing known"],
 )
 def test_error_type_is_the_code_where_no_class_is_known(codes: dict[str, Any], expected: str | None) -> None:
-    assert expected == _hot.enrich(CLASSIFIER.facts(codes=codes), codes, None, None, 0, True).get("error.type")
+    assert expected == enriched(CLASSIFIER.facts(codes=codes), codes, None, None, 0, True).get("error.type")
 
 
 def test_the_spans_own_attributes_are_left_alone() -> None:
     own = {"error.type": "500", "errsample.kind": "mine", "errsample.chain": "mine", "errsample.rule": "mine"}
-    extra = _hot.enrich(facts_of(failing()), own, "disk", None, 0, True)
+    extra = enriched(facts_of(failing()), own, "disk", None, 0, True)
     assert set(own).isdisjoint(extra)
 
 
@@ -95,7 +103,7 @@ def test_at_most_16_attributes_and_1_kib(rule: str, scope: str, name: str, cause
         outer = type(f"{number}{'n' * 150}", (KeyError,), {})("x")
         outer.__cause__ = error
         error = outer
-    extra = _hot.enrich(facts_of(raised(lambda: error)), None, rule, scope, 1, True)
+    extra = enriched(facts_of(raised(lambda: error)), None, rule, scope, 1, True)
     assert len(extra) <= 16
     assert size_of(extra) <= 1024
     assert {"errsample.suppressed", "error.type", "errsample.kind", "errsample.fingerprint"} <= set(extra)
@@ -116,7 +124,7 @@ class Odd(str):
 
 class TestMergeUser:
     def test_plain_values_are_added(self) -> None:
-        extra = {"a": 1}
+        extra: dict[str, Any] = {"a": 1}
         given = {"b": "text", "c": True, "d": -5, "e": 0.5}
         assert 0 == _hot.merge_user(extra, given)
         assert {"a": 1, **given} == extra
@@ -136,7 +144,7 @@ class TestMergeUser:
         ids=repr,
     )  # fmt: skip
     def test_anything_else_is_refused_and_counted(self, key: object, value: object) -> None:
-        extra = {"taken": 1}
+        extra: dict[str, Any] = {"taken": 1}
         assert 1 == _hot.merge_user(extra, {key: value}, {"own": 1})
         assert {"taken": 1} == extra
 

@@ -241,7 +241,6 @@ def test_flush_with_a_busy_producer_returns(bench: Callable[..., Bench]) -> None
     assert "before" in delivered
 
 
-
 def test_stop_gives_every_span_its_ending_and_says_so(bench: Callable[..., Bench]) -> None:
     answers = [Answer(Outcome.RETRY, maybe_delivered=True)]
     one = bench(lambda spans: answers.pop(0) if answers else Answer(Outcome.RETRY))

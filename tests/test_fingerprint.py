@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from otel_errsample import _hot, fingerprint
 from tests.failing import watch
 
-SHOP = '''
+SHOP = """
 import json
 
 class PaymentError(Exception):
@@ -107,7 +107,7 @@ def by_name():
 
 def by_syntax():
     compile("def (", "<string>", "exec")
-'''
+"""
 
 # Measured once; equal on every Python, in every directory, wherever the lines stand.
 RECORDED = {
@@ -137,7 +137,7 @@ RECORDED = {
 
 def load(path: Path, source: str = SHOP, name: str = "shop.pay") -> dict[str, Any]:
     namespace: dict[str, Any] = {"__name__": name}
-    exec(compile(source, str(path), "exec"), namespace)  # noqa: S102 (own source)
+    exec(compile(source, str(path), "exec"), namespace)  # own source
     return namespace
 
 
@@ -150,7 +150,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def failing(fail: Callable[[], Any]) -> BaseException:
     try:
         fail()
-    except Exception as error:  # noqa: BLE001 (whatever it is)
+    except Exception as error:  # whatever it is
         return error
     raise AssertionError("did not fail")
 
@@ -212,7 +212,9 @@ class TestPlace:
     )
 
     def library(self, tmp_path: Path) -> dict[str, Any]:
-        return load(tmp_path / "lib" / "python3.11" / "site-packages" / "client" / "core.py", self.LIBRARY, "client.core")
+        return load(
+            tmp_path / "lib" / "python3.11" / "site-packages" / "client" / "core.py", self.LIBRARY, "client.core"
+        )
 
     def test_a_span_inside_a_library_finds_the_frame_of_the_application(self, tmp_path: Path) -> None:
         library = self.library(tmp_path)
@@ -250,7 +252,9 @@ class TestPlace:
 
     def test_a_frame_that_hides_itself_is_passed_over(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.syspath_prepend(str(tmp_path))
-        check = load(tmp_path / "check.py", "def check():\n    __tracebackhide__ = True\n    raise ValueError('x')\n")["check"]
+        check = load(tmp_path / "check.py", "def check():\n    __tracebackhide__ = True\n    raise ValueError('x')\n")[
+            "check"
+        ]
         assert "tests.test_fingerprint:failing" == _hot.Classifier().facts(failing(check)).culprit
 
     def test_a_stack_deeper_than_what_is_walked_keeps_its_innermost_frame(self, shop: dict[str, Any]) -> None:

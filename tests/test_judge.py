@@ -205,7 +205,9 @@ else:
 ATTRIBUTES = st.fixed_dictionaries(
     {},
     optional={
-        "http.response.status_code": st.sampled_from([200, 302, 400, 404, 418, 429, 499, 500, 503, 599, "503", "x", -1]),
+        "http.response.status_code": st.sampled_from(
+            [200, 302, 400, 404, 418, 429, 499, 500, 503, 599, "503", "x", -1]
+        ),
         "http.status_code": st.sampled_from([200, 404, 500]),
         "rpc.grpc.status_code": st.integers(-1, 17),
         "rpc.response.status_code": st.sampled_from(["OK", "UNAVAILABLE", "NOT_FOUND", "junk"]),

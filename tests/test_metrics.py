@@ -149,7 +149,7 @@ def test_a_span_processor_that_is_gone_is_not_kept_alive(meters: Meters) -> None
 
 def test_a_plain_function_is_observed_too(meters: Meters) -> None:
     processor = Processor(errors=6)
-    register(lambda: processor.stats(), meters.provider, "c")
+    register(processor.stats, meters.provider, "c")
     assert meters.values("c")[key("errsample.errors")] == 6
 
 

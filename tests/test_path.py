@@ -65,7 +65,7 @@ def test_what_is_no_span_is_an_internal_error_and_nothing_else(processor: ErrorS
 
 def test_the_live_exception_survives_the_hooks(processor: ErrorSpanProcessor) -> None:
     error = ValueError("mine")
-    with pytest.raises(ValueError, match="mine") as caught:  # noqa: PT012  # the hooks run while it is handled
+    with pytest.raises(ValueError, match="mine") as caught:  # the hooks run while it is handled
         try:
             raise error
         except ValueError:
@@ -172,9 +172,7 @@ def test_eight_threads_end_spans_while_others_flush(processor: ErrorSpanProcesso
 
 def test_a_full_buffer_counts_what_it_refuses_and_stays_within_its_budget() -> None:
     transport = CollectingTransport()
-    processor = ErrorSpanProcessor(
-        "keep", transport=transport, max_buffer_bytes=1 << 16, flush_errors_ms=60_000
-    )
+    processor = ErrorSpanProcessor("keep", transport=transport, max_buffer_bytes=1 << 16, flush_errors_ms=60_000)
     for number in range(1, 5_000):
         processor.on_end(a_span(number))
     stats = processor.stats()

@@ -24,9 +24,7 @@ def make() -> Iterator[Make]:
     """A tracer on a processor; the books of every processor balance when the test ends."""
     made: list[ErrorSpanProcessor] = []
 
-    def provide(
-        *args: Any, sampler: Sampler | None = None, **kwargs: Any
-    ) -> tuple[Tracer, ErrorSpanProcessor]:
+    def provide(*args: Any, sampler: Sampler | None = None, **kwargs: Any) -> tuple[Tracer, ErrorSpanProcessor]:
         processor = ErrorSpanProcessor(*args, **kwargs)
         made.append(processor)
         provider = TracerProvider(sampler=sampler or ErrorAwareSampler(ALWAYS_OFF), shutdown_on_exit=False)
@@ -57,7 +55,7 @@ def attributes_of(span: ReadableSpan) -> Mapping[str, Any]:
 
 class TestArguments:
     def test_a_bad_rule_in_code_raises_with_position(self) -> None:
-        with pytest.raises(RuleError, match="line 1|:1:"):
+        with pytest.raises(RuleError, match=r"line 1|:1:"):
             ErrorSpanProcessor("keep if severty >= 'error'")
 
     def test_rules_may_be_a_prepared_object(self, make: Make, memory: InMemorySpanExporter) -> None:
@@ -77,7 +75,11 @@ class TestArguments:
 
 class TestEnvironment:
     def test_a_bad_rule_warns_once_with_name_and_position_and_the_defaults_hold(
-        self, make: Make, memory: InMemorySpanExporter, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+        self,
+        make: Make,
+        memory: InMemorySpanExporter,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
     ) -> None:
         monkeypatch.setenv("OTEL_ERRSAMPLE_RULES", "keep if severty >= 'error'")
         with caplog.at_level(logging.WARNING):
@@ -263,7 +265,7 @@ class TestDecisions:
 class TestCallbacks:
     def test_on_verdict_hears_of_every_error_kept_or_not(self, make: Make, memory: InMemorySpanExporter) -> None:
         verdicts: list[Verdict] = []
-        tracer, processor = make("keep 1 per hour if error", memory, on_verdict=verdicts.append)
+        tracer, _ = make("keep 1 per hour if error", memory, on_verdict=verdicts.append)
         fail(tracer)
         fail(tracer)
         tracer.start_span("healthy").end()
@@ -297,7 +299,7 @@ class TestCallbacks:
             raise KeyboardInterrupt
 
         tracer, processor = make(exporter=memory, on_verdict=interrupted)
-        with pytest.raises(KeyboardInterrupt):  # noqa: PT012  # the interrupt arrives at an instruction after the hook
+        with pytest.raises(KeyboardInterrupt):  # the interrupt arrives at an instruction after the hook
             fail(tracer)
             for _ in range(1_000):
                 pass
@@ -359,7 +361,7 @@ class TestErrors:
         error = Hostile()
         span = tracer.start_span("failing")
         span.set_status(StatusCode.ERROR)
-        with pytest.raises(Hostile) as caught:  # noqa: PT012  # the span ends while the exception is on its way
+        with pytest.raises(Hostile) as caught:  # the span ends while the exception is on its way
             try:
                 raise error
             finally:

@@ -29,14 +29,14 @@ def stand_in(error: Exception | None = None) -> ModuleType:
         def search(self, text: str) -> object:
             return self.pattern if self.pattern in text else None
 
-    def compile(pattern: str, options: Options) -> Pattern:
+    def compile_pattern(pattern: str, options: Options) -> Pattern:
         assert not options.log_errors
         if error:
             raise error
         return Pattern(pattern)
 
     module = ModuleType("re2")
-    module.__dict__.update(Options=Options, error=Refused, compile=compile)
+    module.__dict__.update(Options=Options, error=Refused, compile=compile_pattern)
     return module
 
 

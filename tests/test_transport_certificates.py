@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -86,7 +85,7 @@ def test_a_replaced_file_is_noticed_until_it_is_loaded(authority: Authority, cli
     certificates.context()
     assert not certificates.changed()
     shutil.copy(authority.roots, tmp_path / "new.pem")
-    os.replace(tmp_path / "new.pem", roots)
+    (tmp_path / "new.pem").replace(roots)
     assert certificates.changed()
     certificates.context()
     assert not certificates.changed()

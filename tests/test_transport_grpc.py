@@ -116,7 +116,7 @@ print("done")
 """
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="needs Linux to see threads")
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs Linux to see threads")
 def test_closing_leaves_no_thread_of_grpc_core_behind() -> None:
     """A fork copies whatever lock such a thread holds; looked at in a process that has no receiver."""
     program = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import threading
 from pathlib import Path
@@ -76,8 +75,7 @@ def test_certificates_replaced_on_disk_are_used_by_the_next_send(
     roots, key, chain = (str(tmp_path / name) for name in ("roots.pem", "client.key", "client.pem"))
 
     def install(source: str, target: str) -> None:
-        shutil.copy(source, target + ".new")
-        os.replace(target + ".new", target)
+        Path(shutil.copy(source, target + ".new")).replace(target)
 
     expired, fresh = authority.issue("expired", days=-1), authority.issue("fresh")
     for source, target in ((authority.roots, roots), (expired.key, key), (expired.certificate, chain)):
@@ -91,7 +89,7 @@ def test_certificates_replaced_on_disk_are_used_by_the_next_send(
         install(fresh.key, key)
         install(fresh.certificate, chain)
         assert Answer(Outcome.ACCEPTED) == transport.send(_ONE, 10.0)
-        os.unlink(roots)
+        Path(roots).unlink()
         assert Answer(Outcome.ACCEPTED) == transport.send(_ONE, 10.0), "an open connection outlives a missing file"
         install(Authority(tmp_path, "stranger").roots, roots)
         assert Outcome.RETRY is transport.send(_ONE, 5.0).outcome

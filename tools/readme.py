@@ -35,8 +35,8 @@ def environment() -> str:
     for otlp in OTLP_VARIABLES:
         names = f"`OTEL_EXPORTER_OTLP_{otlp.suffix}`, `OTEL_EXPORTER_OTLP_TRACES_{otlp.suffix}`"
         rows.append((names, otlp.default or "unset", "", otlp.help))
-    for name in IGNORED:
-        rows.append((f"`{name}`", "", "", "Ignored, and named in the line logged at start: the budget is in bytes."))
+    ignored = "Ignored, and named in the line logged at start: the budget is in bytes."
+    rows.extend((f"`{name}`", "", "", ignored) for name in IGNORED)
     return table(("Variable", "Default", "Values", "Meaning"), rows)
 
 

@@ -44,7 +44,7 @@ class _Source:
             return []
         try:
             return [Observation(value, {**self._attributes, **attributes}) for value, attributes in read(stats())]
-        except Exception as error:  # noqa: BLE001  nothing may reach the reader
+        except Exception as error:  # nothing may reach the reader
             if not self._failed:
                 self._failed = True
                 _logger.warning("the counts of a span processor cannot be read: %s (logged once)", type(error).__name__)

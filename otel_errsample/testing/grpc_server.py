@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grpc  # type: ignore[import-untyped]
@@ -102,9 +103,8 @@ def _refuse(reply: Reply, context: Any) -> None:
 
 
 def _credentials(tls: TlsFiles) -> Any:
-    with open(tls.key, "rb") as key, open(tls.certificate, "rb") as certificate:
-        pair = (key.read(), certificate.read())
+    pair = (Path(tls.key).read_bytes(), Path(tls.certificate).read_bytes())
     if tls.client_roots is None:
         return grpc.ssl_server_credentials([pair])
-    with open(tls.client_roots, "rb") as roots:
-        return grpc.ssl_server_credentials([pair], root_certificates=roots.read(), require_client_auth=True)
+    roots = Path(tls.client_roots).read_bytes()
+    return grpc.ssl_server_credentials([pair], root_certificates=roots, require_client_auth=True)

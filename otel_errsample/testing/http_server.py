@@ -93,7 +93,7 @@ class _Handler(BaseHTTPRequestHandler):
         except OSError:  # the client has had enough
             self.close_connection = True
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  BaseHTTPRequestHandler names it so
         """Say nothing."""
 
     def _carry_out(self, reply: Reply) -> None:

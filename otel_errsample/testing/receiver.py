@@ -167,7 +167,7 @@ class _Stop(Exception):
     """Raised by SIGTERM in the main thread."""
 
 
-def _stop(signum: int, frame: Any) -> None:
+def _stop(_signum: int, _frame: Any) -> None:
     raise _Stop
 
 

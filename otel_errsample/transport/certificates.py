@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
+from pathlib import Path
 from typing import NamedTuple
 
 from otel_errsample.transport.settings import OtlpSettings
@@ -85,7 +86,6 @@ def _read(path: str | None) -> bytes | None:
     if path is None:
         return None
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        return Path(path).read_bytes()
     except OSError as error:
         raise CertificateError(f"TLS files: {error}") from error

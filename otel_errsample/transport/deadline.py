@@ -64,7 +64,8 @@ class Watch:
         try:
             threading.Thread(target=run, name="errsample-resolve", daemon=True).start()
         except RuntimeError:  # no new thread while the interpreter ends
-            return run()
+            run()
+            return
         self._wake.wait(self.left())
         self.left()
 

@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import grpc  # type: ignore[import-untyped]
 
@@ -85,7 +86,7 @@ class GrpcTransport:
             # Files that were good before are just being replaced.
             outcome = Outcome.RETRY if self._certificates.worked_before else Outcome.FAILED
             return Answer(outcome, cause="certificate", detail=self._redact(str(error)))
-        except Exception as error:  # noqa: BLE001  an error of ours or of grpcio costs this request, never the worker
+        except Exception as error:  # an error of ours or of grpcio costs this request, never the worker
             if sending.aborted:  # grpcio raises ValueError for a call on a channel that was just closed
                 return Answer(Outcome.RETRY, cause="aborted")
             detail = self._redact(f"{type(error).__name__}: {error}", payload)
@@ -155,7 +156,7 @@ class GrpcTransport:
             # The next send looks the name up and connects afresh: a collector that came back, moved, or whose
             # connection a firewall forgot is found at once, where the channel's back-off grows to 120 s.
             self._drop(channel)
-        trailing = {key: value for key, value in error.trailing_metadata() or ()}
+        trailing = dict(error.trailing_metadata() or ())
         status = trailing.get(_STATUS_DETAILS)
         return response.grpc_failure(
             code, details, status if isinstance(status, bytes) else None, self._redact(details, payload)
@@ -177,15 +178,14 @@ def _settle() -> None:
 
 def _core_is_running() -> bool:
     try:
-        tasks = os.listdir(_TASKS)
+        tasks = list(Path(_TASKS).iterdir())
     except OSError:
         return hasattr(os, "fork")  # no way to see it: give it all the time
     return any(_thread_name(task).startswith(_CORE_THREADS) for task in tasks)
 
 
-def _thread_name(task: str) -> str:
+def _thread_name(task: Path) -> str:
     try:
-        with open(f"{_TASKS}/{task}/comm") as file:
-            return file.read()
+        return (task / "comm").read_text()
     except OSError:  # it has just ended
         return ""

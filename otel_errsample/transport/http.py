@@ -79,7 +79,7 @@ class HttpTransport:
         self._running.add(watch)
         try:
             return self._exchange(payload, watch)
-        except Exception as error:  # noqa: BLE001  nothing may reach the worker but an answer
+        except Exception as error:  # nothing may reach the worker but an answer
             return self._failure(error, watch, payload)
         finally:
             self._running.discard(watch)

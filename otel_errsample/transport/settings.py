@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from otel_errsample.transport import parse
 
@@ -117,7 +118,7 @@ class _Environment:
         if not path:
             return None
         try:
-            with open(path, "rb"):
+            with Path(path).open("rb"):
                 pass
         except (OSError, ValueError):
             self.complain(suffix, "is expected to name a readable file; nothing is sent until it does")

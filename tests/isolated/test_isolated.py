@@ -16,7 +16,9 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 
 
-def run(script: str, *arguments: str, endpoint: str, protocol: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def run(
+    script: str, *arguments: str, endpoint: str, protocol: str, **variables: str
+) -> subprocess.CompletedProcess[str]:
     environ = {
         **os.environ,
         "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
@@ -24,16 +26,15 @@ def run(script: str, *arguments: str, endpoint: str, protocol: str, **variables:
         "PYTHONPATH": str(ROOT),
         **variables,
     }
-    return subprocess.run(
-        [sys.executable, str(HERE / script), *arguments], env=environ, capture_output=True, text=True, timeout=90
-    )
+    command = [sys.executable, str(HERE / script), *arguments]
+    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=90, check=False)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 @pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
 def test_forking_while_exporting_hangs_nobody_and_every_span_is_accounted_for(protocol: str) -> None:
     forks = 20
-    with ReceiverProcess(protocol.split("/")[0]) as receiver:
+    with ReceiverProcess(protocol.split("/", maxsplit=1)[0]) as receiver:
         done = run("forking.py", str(forks), endpoint=receiver.endpoint, protocol=protocol)
     assert 0 == done.returncode, done.stderr
     result = json.loads(done.stdout.splitlines()[-1])

@@ -76,7 +76,7 @@ def classify(seen: Seen) -> Told | None:
         if seen.stale:
             if not (agrees and event is not None and said_by(live) == event.get("exception.message")):
                 live = None
-        elif agrees or event is None and (seen.status == "ERROR" or by_code or not isinstance(live, Exception)):
+        elif agrees or (event is None and (seen.status == "ERROR" or by_code or not isinstance(live, Exception))):
             left = True
         else:
             live = None
@@ -292,8 +292,8 @@ def from_span(seen: Seen, on_span: Code | None, row: taxonomy.Row | None) -> Fou
 
 def from_hints(seen: Seen) -> Found | None:
     head = (seen.description or "").partition(":")[0]
-    for word in (seen.attributes.get("error.type"), head):
-        word = (word or "").removeprefix("StatusCode.")
+    for hint in (seen.attributes.get("error.type"), head):
+        word = (hint or "").removeprefix("StatusCode.")
         code = http_code(int(word)) if word.isdecimal() and len(word) == 3 else None
         code = code or grpc_code(GRPC_NAMES.index(word) if word in GRPC_NAMES else 0)
         if code is not None and code.kind != "unknown":
