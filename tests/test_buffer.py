@@ -209,7 +209,7 @@ class Machine(RuleBasedStateMachine):
         self.ledger = Ledger()
         self.buffer = Buffer(self.ledger, Limits(), 2_000, 0, 512, 1 << 20)
         self.model = ModelBuffer(limit=2_000)
-        self.batch = None
+        self.batch: Batch | None = None
         self.left: list[Record] = []
         self.offered = 0
 

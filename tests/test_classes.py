@@ -123,4 +123,6 @@ def test_thousands_of_classes_are_classified_in_bounded_memory() -> None:
 def test_a_short_name_counts_where_it_means_one_thing(description: str, kind: str) -> None:
     from tests.failing import make_span
 
-    assert kind == _hot.Classifier().classify_span(make_span(status="ERROR", description=description)).kind
+    facts = _hot.Classifier().classify_span(make_span(status="ERROR", description=description))
+    assert facts is not None
+    assert kind == facts.kind

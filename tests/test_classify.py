@@ -400,6 +400,7 @@ def test_a_hostile_exception_is_classified_and_harms_nothing(
 def test_an_event_of_odd_values_is_classified() -> None:
     odd = [{"exception.type": 7, "exception.message": b"x", "exception.stacktrace": 1.5, "exception.escaped": 1}]
     facts = CLASSIFIER.classify_span(make_span(status="ERROR", events=odd))
+    assert facts is not None
     assert (True, None, "event", None) == (facts.error, facts.exception, facts.source, facts.message)
 
 
@@ -450,13 +451,14 @@ def test_neither_exception_nor_frames_are_kept() -> None:
         raise Plain("x")
 
     alive: list[weakref.ref[Local]] = []
-    kept = []
+    kept: list[_hot.ErrorFacts | None] = []
     try:
         fail()
     except Plain as error:
         exception = weakref.ref(error)
         kept.append(CLASSIFIER.classify_span(make_span(status="ERROR")))
     gc.collect()
+    assert kept[0] is not None
     assert "live" == kept[0].source
     assert exception() is None
     assert alive[0]() is None

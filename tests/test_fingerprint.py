@@ -369,6 +369,7 @@ class TestText:
         text = {**self.EVENT, "exception.message": message, "exception.stacktrace": "\n".join(lines) + "\n"}
         facts = _hot.Classifier().facts(event=text)
         assert facts.source in ("event", "event_partial")
+        assert facts.fingerprint is not None
         assert facts.fingerprint.startswith("1-")
 
 

@@ -15,7 +15,7 @@ from otel_errsample.transport import Outcome
 class Exporter(SpanExporter):
     def __init__(self, answer: SpanExportResult | type[BaseException]) -> None:
         self.answer = answer
-        self.got: list[ReadableSpan] = []
+        self.got: list[object] = []
         self.shut_down = 0
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:

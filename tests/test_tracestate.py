@@ -147,7 +147,7 @@ def test_a_full_trace_state_with_an_ot_entry_loses_none() -> None:
 
 def test_no_code_of_the_users_runs() -> None:
     class Hostile(TraceState):
-        def items(self):  # type: ignore[no-untyped-def]
+        def items(self):
             raise AssertionError("called")
 
         __len__ = __iter__ = __getitem__ = items  # type: ignore[assignment]
