@@ -129,6 +129,16 @@ def take(Buffer buffer, Py_ssize_t most, size_t most_bytes, uint64_t upto, bint 
     return batch
 
 
+def encode_request(spans, cap=1 << 21):
+    """A whole ExportTraceServiceRequest of at most 65,536 spans, by way of a buffer. For tests and tools."""
+    cdef Groups groups = Groups()
+    cdef Buffer buffer = Buffer(Ledger(), Limits(), 1 << 40, 0, MOST_BATCH, 1 << 40)
+    for span in spans:
+        buffer.offer(encode(span, cap=cap), LANE_HEAD, groups.of(span))
+    cdef Batch batch = take(buffer, MOST_BATCH, 1 << 40, buffer.sequence, False)
+    return b"" if batch is None else batch.payload(0, batch.count)
+
+
 cdef bytes build_request(Record** records, Py_ssize_t count):
     """ExportTraceServiceRequest (trace_service.proto): resource_spans = 1 { resource = 1, scope_spans = 2 { scope = 1,
     spans = 2, schema_url = 3 }, schema_url = 3 }. A record's data is a complete field `spans`."""

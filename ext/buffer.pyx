@@ -141,6 +141,8 @@ cdef class Buffer:
         """
         cdef Record* record
         cdef size_t block = sizeof(Record) + (size if span is None else 0)
+        if self.abandoned:
+            return AFTER_SHUTDOWN       # the span was on its way here when shutdown gave up
         record = <Record*> malloc(block)
         if record == NULL:
             return BUFFER_FULL

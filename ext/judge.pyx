@@ -104,9 +104,12 @@ cdef bint judge(Failure it, ClassTable classes, list links, Py_ssize_t at, int d
     if link.exception is not None and (wrapper or info.refined == LOOK_AT_CAUSE):
         inner = wrapped(link.exception)
         if inner is not None and judge(it, classes, exception_chain(classes, inner), 0, depth + 1):
+            # A builtin that a client library wrapped (urllib's URLError) was met on the way to a dependency.
+            it.library |= info.library
             return True
     if at + 1 < len(links) and (wrapper or (<Link> links[at + 1]).relation == "cause"):
         if judge(it, classes, links, at + 1, depth + 1):
+            it.library |= info.library
             return True
     return take_row(it, info)
 

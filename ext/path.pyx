@@ -136,7 +136,7 @@ cdef class Path:
             ending = self.keep(span, context, attributes, facts, sampled, &decision)
         else:
             ending = ending_of(decision.action)
-        if facts is not None and self.on_verdict is not None:
+        if self.on_verdict is not None and facts is not None and facts.error:
             self.tell(context, facts, &decision, ending == PENDING)
         return ending
 
@@ -161,13 +161,14 @@ cdef class Path:
         cdef object extra, trace_state, copy = None
         cdef uint32_t repaired = 0
         cdef int level
-        if facts is not None:
+        cdef bint failed = facts is not None and facts.error
+        if failed:
             lane = self.lane_of(facts)
         elif self.buffer.refusing:
             return BUFFER_FULL
         extra = enrich(facts, attributes, self.rule_name(decision.rule), SPAN_SCOPE, decision.carried,
                        not sampled)
-        if self.user_enrich is not None and facts is not None:
+        if self.user_enrich is not None and failed:
             self.ask_user(span, facts, extra, attributes)
         if self.leaves_head_sampled:
             # The other processor exports the sampled spans at a rate we do not know.
@@ -229,11 +230,14 @@ cdef class Path:
             self.swallow("worker", error)
         return 0
 
-    cdef swallow(self, str where, object error):
-        self.ledger.swallow(where)
+    cdef void swallow(self, str where, object error) noexcept:
         if isinstance(error, KeyboardInterrupt):
             # Ctrl-C arrived while Python code ran inside the hook: hand it to the application's next instruction.
             PyErr_SetInterrupt()
+        try:
+            self.ledger.swallow(where)
+        except BaseException:
+            pass    # no memory for a count; the span's ending needs none
 
     def restart_in_child(self):
         """Start at zero after a fork: what the parent buffered and counted is the parent's."""

@@ -1,8 +1,8 @@
 """What surrounds the spans of a request: resource and scope, encoded once and repeated for each batch."""
 
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint32_t
 
-from wire cimport Writer, close_message, open_message, put_varint, store_head
+from wire cimport Writer, close_message, open_message, put_varint
 
 cdef enum:
     RESOURCE = 0x0A                     # trace.proto ResourceSpans field 1
@@ -14,8 +14,6 @@ cdef enum:
     SCOPE_ATTRIBUTES = 0x1A
     SCOPE_DROPPED_ATTRIBUTES = 0x20
     SCHEMA_URL = 0x1A                   # field 3 of both
-    RESOURCE_SPANS = 0x0A               # trace_service.proto ExportTraceServiceRequest field 1
-    SCOPE_SPANS = 0x12                  # ResourceSpans field 2
     HEAD_CAP = 65536                    # bytes of an encoded resource, and of a scope
 
 
@@ -107,11 +105,6 @@ cdef bytes schema_url_field(object owner):
     return bounded_field(put_schema_url, owner)
 
 
-cdef bytes delimited(uint8_t tag, bytes content):
-    cdef char[11] head
-    return head[:store_head(head, tag, len(content)) - head] + content
-
-
 def encode_counted(span, str trace_state=None, dict extra=None, cap=1 << 21):
     """A span as one field of ScopeSpans.spans: (its bytes, the level of cuts 0 to 5, the number of repaired values).
 
@@ -139,20 +132,3 @@ def encode_counted(span, str trace_state=None, dict extra=None, cap=1 << 21):
 def encode(span, trace_state=None, extra=None, cap=1 << 21):
     """The bytes of `encode_counted` alone."""
     return encode_counted(span, trace_state, extra, cap)[0]
-
-
-def encode_request(spans, cap=1 << 21):
-    """A whole ExportTraceServiceRequest: the spans, at most `cap` bytes each, grouped by resource and scope."""
-    cdef list resources = []
-    groups = {}
-    for span in spans:
-        scopes = groups.setdefault(span_resource(span), {})
-        scopes.setdefault(span_scope(span) or None, []).append(encode(span, None, None, cap))
-    for resource, scopes in groups.items():
-        parts = [resource_field(resource)]
-        for scope, encoded in scopes.items():
-            content = b"".join([scope_field(scope), *encoded, schema_url_field(scope)])
-            parts.append(delimited(SCOPE_SPANS, content))
-        parts.append(schema_url_field(resource))
-        resources.append(delimited(RESOURCE_SPANS, b"".join(parts)))
-    return b"".join(resources)

@@ -186,7 +186,6 @@ def encode_counted(
 def encode(
     span: ReadableSpan, trace_state: str | None = None, extra: dict[str, AnyValue] | None = None, cap: int = 2097152
 ) -> bytes: ...
-def encode_request(spans: Iterable[ReadableSpan], cap: int = 2097152) -> bytes: ...
 
 # ledger.pyx
 

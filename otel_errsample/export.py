@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach, set_value
 
 from otel_errsample._hot import take
+from otel_errsample.reporter import Reporter
 from otel_errsample.schedule import BackOff, Schedule
 from otel_errsample.transport import Answer, Outcome
 
@@ -50,6 +51,7 @@ class Worker:
         timeout: float,
         on_alive: Callable[[bool], None],
         chance: random.Random,
+        reporter: Reporter,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._buffer = buffer
@@ -62,6 +64,7 @@ class Worker:
         self._timeout = timeout
         self._on_alive = on_alive
         self._chance = chance
+        self._reporter = reporter
         self._monotonic = monotonic
         self._reset()
 
@@ -201,8 +204,11 @@ class Worker:
             answer = self._sink.deliver(batch, start, stop, timeout)
         finally:
             self._sending = False
-        if answer.outcome is not Outcome.ACCEPTED or answer.rejected:
+        if answer.outcome is Outcome.ACCEPTED and not answer.rejected:
+            self.last_failure = ""
+        elif not (self._pausing or self._stopping):
             self.last_failure = answer.cause
+            self._reporter.failed(answer, stop - start)
         return answer
 
     # -- flush and stop, from other threads
@@ -276,8 +282,8 @@ class Worker:
 
         A child forked while gRPC is sending can hang inside os.fork (grpc #18075).
         """
-        if self._thread is None or self._thread == _thread.get_ident():
-            return
+        if self._thread is not None and self._thread == _thread.get_ident():
+            return  # an exporter that forks: the request in flight is its own
         self._pausing = True
         deadline = self._monotonic() + ABORT_PATIENCE
         while self._sending and self._monotonic() < deadline:

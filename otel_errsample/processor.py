@@ -19,6 +19,7 @@ from otel_errsample.errors import ConfigError, RuleError
 from otel_errsample.export import Worker
 from otel_errsample.ledger import RuleCount, Stats
 from otel_errsample.readable import enriched
+from otel_errsample.reporter import Reporter
 from otel_errsample.rules import Rules
 from otel_errsample.schedule import Schedule
 from otel_errsample.sink import ExporterSink, OtlpSink, Sink
@@ -88,6 +89,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         self._rules = _active_rules(rules, settings.rules)
         sink, timeout, copies = _sink(exporter, transport)
         self._sink = sink
+        self._reporter = Reporter(logger, sink.endpoint)
         most_bytes = min(settings.max_request_bytes, settings.max_buffer_bytes // 4)
         ledger = Ledger()
         limits = Limits(clock)
@@ -109,6 +111,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
             timeout=timeout,
             on_alive=self.set_worker_alive,
             chance=random.Random(),  # noqa: S311  jitter is no secret
+            reporter=self._reporter,
         )
         self.prepare(
             ledger,
@@ -146,6 +149,10 @@ class ErrorSpanProcessor(Path, SpanProcessor):
             self.buffer.close()
             timeout = self._settings.shutdown_timeout_ms if timeout_millis is None else timeout_millis
             self._shut_down = self._worker.stop(timeout / 1e3)
+            endings = self.ledger.endings
+            lost = endings["undelivered"] + endings["delivery_unknown"]
+            if lost:
+                self._reporter.gave_up(lost)
         return self._shut_down
 
     # -- counts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import logging
 import random
 import threading
 import time
@@ -16,6 +17,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from otel_errsample._hot import Buffer, Ledger, Limits, group_of
 from otel_errsample.export import MOST_BISECTIONS, Worker
+from otel_errsample.reporter import Reporter
 from otel_errsample.schedule import Schedule
 from otel_errsample.transport import Answer, Outcome
 
@@ -79,6 +81,7 @@ class Bench:
             timeout=10.0,
             on_alive=self.alive.append,
             chance=random.Random(7),
+            reporter=Reporter(logging.getLogger("otel_errsample"), "scripted"),
         )
 
     def admit(self, *spans: object, lane: int = HEAD) -> None:

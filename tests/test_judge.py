@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import urllib.error
 from dataclasses import asdict
 from typing import Any
 
@@ -150,6 +151,11 @@ INSTRUMENTED: dict[str, tuple[dict[str, Any], BaseException | None, tuple[Any, .
     "caller hung up": (
         {"kind": "SERVER", "status": "ERROR", "events": [event("BrokenPipeError", "[Errno 32] Broken pipe")]},
         None, (False, "cancelled", "errno:EPIPE", "caller"),
+    ),
+    "a client library's wrapper around a builtin, on a server span": (
+        {"kind": "SERVER", "status": "ERROR"},
+        urllib.error.URLError(ConnectionRefusedError(111, "refused")),
+        (True, "connection", "errno:ECONNREFUSED", "dependency"),
     ),
     "healthy": ({"kind": "SERVER", "status": "UNSET", "attributes": {"http.response.status_code": 200}}, None, None),
 }  # fmt: skip

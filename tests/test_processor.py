@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -346,6 +347,24 @@ class TestErrors:
         assert processor.force_flush(5_000)
         (exported,) = memory.get_finished_spans()
         assert "status" == attributes_of(exported)["errsample.source"]
+
+    def test_a_cancelled_span_is_no_error_and_is_exported_as_the_head_sampler_says(
+        self, make: Make, memory: InMemorySpanExporter
+    ) -> None:
+        calls: list[object] = []
+        tracer, processor = make(
+            exporter=memory,
+            sampler=ErrorAwareSampler(1.0),
+            on_verdict=calls.append,
+            enrich=lambda span, facts: calls.append(facts),
+        )
+        with pytest.raises(asyncio.CancelledError), tracer.start_as_current_span("cancelled"):
+            raise asyncio.CancelledError
+        assert processor.force_flush(5_000)
+        (exported,) = memory.get_finished_spans()
+        assert {} == dict(attributes_of(exported))
+        assert [] == calls
+        assert 0 == processor.stats().errors
 
     def test_a_hostile_exception_is_delivered_and_the_application_sees_its_own(
         self, make: Make, memory: InMemorySpanExporter

@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from benchmarks.render import markdown as benchmarks
 from otel_errsample.config import IGNORED, OTLP_VARIABLES, SETTINGS, Setting
 from otel_errsample.ledger import ENDING_MEANINGS
+from otel_errsample.rules import Rules
 
 _MARKER: Final = re.compile(r"^<!-- (begin|end) generated: (.+?) -->$")
 
@@ -45,7 +47,17 @@ def endings() -> str:
     return table(("Ending", "Meaning"), [(f"`{name}`", meaning) for name, meaning in ENDING_MEANINGS.items()])
 
 
-BLOCKS: Final[dict[str, Callable[[], str]]] = {"environment": environment, "endings": endings}
+def default_rules() -> str:
+    """The rules that hold where the user's say nothing."""
+    return f"```\n{Rules.default().text.strip()}\n```"
+
+
+BLOCKS: Final[dict[str, Callable[[], str]]] = {
+    "benchmarks": benchmarks,
+    "default rules": default_rules,
+    "endings": endings,
+    "environment": environment,
+}
 
 
 def render(text: str, blocks: Mapping[str, Callable[[], str]]) -> str:

@@ -263,7 +263,8 @@ def kind_of_exception(
         found, inner = kind_of_exception(chain[1][0], chain[1:])
         own = own or inner
         if found:
-            return found, own
+            kind, recovery, severity, library, decided = found
+            return (kind, recovery, severity, library or bool(row and row.library), decided), own
     return from_row(row), own
 
 

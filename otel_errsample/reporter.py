@@ -1,0 +1,43 @@
+"""Log lines about deliveries that fail: few, without a value that could be a secret."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from otel_errsample.transport import Answer, Outcome
+
+# Seconds between two lines of the same kind. The stock exporters log each attempt; an outage is one fact, not a thousand.
+EVERY = 60.0
+
+_SENTENCES = {
+    Outcome.RETRY: "spans cannot be delivered to %s (%s); they wait in the buffer and are sent again",
+    Outcome.REFUSED: "%s refused spans for their content (%s); the others are sent without them",
+    Outcome.FAILED: "%s took no spans (%s), and trying again would not help; they are counted as export_failed",
+    Outcome.ACCEPTED: "%s took a request but rejected some of its spans (%s)",
+}
+
+
+class Reporter:
+    """One line a minute for each outcome that is not plain success."""
+
+    def __init__(self, logger: logging.Logger, endpoint: str, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._logger = logger
+        self._endpoint = endpoint
+        self._monotonic = monotonic
+        self._next: dict[Outcome, float] = {}
+
+    def failed(self, answer: Answer, spans: int) -> None:
+        """Say what `answer` meant for a request of that many spans, unless it was said less than a minute ago."""
+        now = self._monotonic()
+        if now < self._next.get(answer.outcome, now):
+            return
+        self._next[answer.outcome] = now + EVERY
+        why = f"{answer.cause}: {answer.detail}" if answer.detail else answer.cause
+        sentence = _SENTENCES[answer.outcome] + "; %d in this request, said at most once a minute"
+        self._logger.warning(sentence, self._endpoint, why, spans)
+
+    def gave_up(self, lost: int) -> None:
+        """Say at shutdown that spans could not be delivered."""
+        self._logger.warning("shut down with %d spans undelivered to %s; stats() says which", lost, self._endpoint)

@@ -1,0 +1,58 @@
+"""An outage is one line a minute, and says what a person needs to know."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from otel_errsample.reporter import EVERY, Reporter
+from otel_errsample.testing.clock import ManualClock
+from otel_errsample.transport import Answer, Outcome
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def reporter(clock: ManualClock) -> Reporter:
+    return Reporter(logging.getLogger("otel_errsample"), "127.0.0.1:4317", clock.monotonic)
+
+
+def test_the_first_failure_is_said_with_endpoint_cause_and_number(
+    reporter: Reporter, caplog: pytest.LogCaptureFixture
+) -> None:
+    reporter.failed(Answer(Outcome.RETRY, cause="UNAVAILABLE", detail="connection refused"), 7)
+    (record,) = caplog.records
+    assert logging.WARNING == record.levelno
+    assert (
+        "spans cannot be delivered to 127.0.0.1:4317 (UNAVAILABLE: connection refused); they wait in the buffer and "
+        "are sent again; 7 in this request, said at most once a minute"
+    ) == record.getMessage()
+
+
+def test_a_thousand_failures_in_a_minute_are_one_line_for_each_outcome(
+    reporter: Reporter, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(1_000):
+        reporter.failed(Answer(Outcome.RETRY, cause="UNAVAILABLE"), 1)
+        reporter.failed(Answer(Outcome.FAILED, cause="401"), 1)
+        clock.advance(0.01)
+    assert 2 == len(caplog.records)
+    clock.advance(EVERY)
+    reporter.failed(Answer(Outcome.RETRY, cause="UNAVAILABLE"), 1)
+    assert 3 == len(caplog.records)
+
+
+@pytest.mark.parametrize("outcome", list(Outcome), ids=lambda outcome: outcome.name)
+def test_every_outcome_has_its_sentence(reporter: Reporter, outcome: Outcome, caplog: pytest.LogCaptureFixture) -> None:
+    reporter.failed(Answer(outcome, cause="why"), 3)
+    assert "127.0.0.1:4317" in caplog.text
+    assert "(why)" in caplog.text
+
+
+def test_a_shutdown_with_losses_is_said(reporter: Reporter, caplog: pytest.LogCaptureFixture) -> None:
+    reporter.gave_up(12)
+    assert "shut down with 12 spans undelivered to 127.0.0.1:4317; stats() says which" == caplog.records[0].getMessage()

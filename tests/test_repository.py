@@ -1,0 +1,114 @@
+"""What holds for the repository as a whole: tests beside modules, small files, one direction of imports, few names."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import otel_errsample
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "otel_errsample"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+FRAGMENTS = sorted(path for path in (ROOT / "ext").glob("*.p*") if path.suffix in (".pyx", ".pxd"))
+MOST_LINES = 450
+
+# Sources whose test has another stem than their own, or that need none.
+TESTED_BY = {
+    "otel_errsample/__init__.py": "test_repository",  # the public names, below
+    "otel_errsample/rules/__init__.py": "test_rules_ruleset",  # names Rules, nothing else
+    "otel_errsample/observe/__init__.py": "test_metrics",  # a docstring
+    "otel_errsample/observe/metrics.py": "test_metrics",  # the only module of its package
+    "otel_errsample/testing/__init__.py": "test_testing_transport",  # names two classes, nothing else
+    "ext/_hot.pyx": "test_path",  # includes the fragments, whose flow ends in path.pyx
+}
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def stem_of_test(path: Path) -> str:
+    """`otel_errsample/rules/lexer.py` -> `test_rules_lexer`, `ext/encode.pyx` -> `test_encode`."""
+    parts = path.relative_to(ROOT).with_suffix("").parts[1:]
+    return "_".join(("test", *(part for part in parts if part != "__init__")))
+
+
+@pytest.mark.parametrize("path", [*MODULES, *FRAGMENTS], ids=name_of)
+def test_every_source_has_its_test(path: Path) -> None:
+    stem = TESTED_BY.get(name_of(path), stem_of_test(path))
+    assert (ROOT / "tests" / f"{stem}.py").is_file()
+
+
+def test_no_exception_outlives_its_source() -> None:
+    assert set(TESTED_BY) <= {name_of(path) for path in (*MODULES, *FRAGMENTS)}
+
+
+@pytest.mark.parametrize("path", [*MODULES, *FRAGMENTS], ids=name_of)
+def test_no_source_is_too_long_to_be_read_at_once(path: Path) -> None:
+    assert MOST_LINES >= len(path.read_text(encoding="utf-8").splitlines())
+
+
+def in_a_fresh_interpreter(program: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    return done.stdout.strip()
+
+
+def test_importing_the_package_loads_only_what_the_path_needs() -> None:
+    """An application pays for metrics, test helpers, gRPC and YAML when it uses them."""
+    unwanted = ("otel_errsample.observe", "otel_errsample.testing", "grpc", "yaml")
+    program = f"import sys, otel_errsample; print([name for name in {unwanted!r} if name in sys.modules])"
+    assert "[]" == in_a_fresh_interpreter(program)
+
+
+def imports_of(path: Path) -> set[str]:
+    """The package's modules that `path` imports when it is loaded, without those for type checkers only."""
+    known = {module_of(other) for other in MODULES}
+    found: set[str] = set()
+    waiting: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            continue
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            waiting += node.orelse
+            continue
+        if isinstance(node, ast.Import):
+            found.update(name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            inner = {f"{node.module}.{name.name}" for name in node.names} & known
+            found |= inner or {node.module}
+        waiting += ast.iter_child_nodes(node)
+    return found & known - {"otel_errsample"}
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = {module_of(path): imports_of(path) for path in MODULES}
+    assert "otel_errsample.export" in graph["otel_errsample.processor"], "imports are seen"
+    order = list(TopologicalSorter(graph).static_order())  # raises CycleError, which names the circle
+    assert set(graph) == set(order)
+
+
+def test_nothing_but_the_public_names_is_offered() -> None:
+    assert [
+        "ConfigError",
+        "ErrorAwareSampler",
+        "ErrorFacts",
+        "ErrorSpanProcessor",
+        "ErrsampleError",
+        "RuleError",
+        "Rules",
+        "Verdict",
+    ] == otel_errsample.__all__
+    assert all(hasattr(otel_errsample, name) for name in otel_errsample.__all__)
