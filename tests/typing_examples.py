@@ -64,7 +64,7 @@ def with_every_callback() -> ErrorSpanProcessor:
 
 def in_a_test() -> bool:
     clock, transport = ManualClock(), CollectingTransport()
-    processor = ErrorSpanProcessor("keep", transport=transport, clock=clock)
+    processor = ErrorSpanProcessor("keep", transport=transport, clock=clock.monotonic_ns)
     delivered: bool = processor.shutdown(timeout_millis=1000)
     payloads: list[bytes] = transport.accepted
     return delivered and len(payloads) == 1 and processor.stats().balanced
