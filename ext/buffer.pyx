@@ -135,7 +135,7 @@ cdef class Buffer:
 
     cdef int admit(self, const char* data, size_t size, object span, int lane, Group group,
                    Decision* decision) noexcept:
-        """Store one encoded span; returns PENDING, or the ending of a span that found no room.
+        """Store one encoded span that is being decided; returns PENDING, or the ending it gets for want of room.
 
         `span` is None for bytes, else the object a user's exporter will get, charged OBJECT_FACTOR times its size.
         """
@@ -173,6 +173,7 @@ cdef class Buffer:
         record.sequence = self.sequence
         self.append(record)
         self.charge(charge_of(record))
+        self.ledger.deciding -= 1
         self.ring(lane)
         self.release_parked()
         return PENDING
@@ -185,10 +186,11 @@ cdef class Buffer:
         decision.carried = carried
         if not 0 <= lane < LANES:
             raise ValueError(f"lane is expected to be 0 to {LANES - 1}, got {lane}")
+        self.ledger.begin()
         ending = self.admit(PyBytes_AS_STRING(data), len(data), span, lane, group, &decision)
         if ending == PENDING:
             return None
-        self.ledger.ending[ending] += 1
+        self.ledger.settle(ending)
         return ENDINGS[ending]
 
     cdef bint make_room(self, size_t wanted, int lane) noexcept:
@@ -363,6 +365,20 @@ cdef class Buffer:
     def full(self):
         """Whether a complete batch is waiting."""
         return self.batch_is_full()
+
+    def books(self):
+        """(ended, errors, endings, deciding, waiting, in flight, used, peak): one moment, read without a break."""
+        cdef uint64_t[MOST_ENDINGS] ending = self.ledger.ending
+        cdef uint64_t ended = self.ledger.ended
+        cdef uint64_t errors = self.ledger.errors
+        cdef int64_t deciding = self.ledger.deciding
+        cdef size_t waiting = self.waiting()
+        cdef size_t in_flight = self.in_flight
+        cdef size_t used = self.used
+        cdef size_t peak = self.peak
+        # The first object made below may run the garbage collector, and that other threads and finalisers.
+        endings = {name: ending[index] for index, name in enumerate(ENDINGS)}
+        return ended, errors, endings, deciding, waiting, in_flight, used, peak
 
     def settled(self, uint64_t sequence):
         """Whether every span admitted up to `sequence` has met its ending."""

@@ -4,7 +4,7 @@ A counter changes under the GIL in one C statement, with no Python code in betwe
 by a signal handler or a finaliser counts right.
 """
 
-from libc.stdint cimport uint64_t
+from libc.stdint cimport int64_t, uint64_t
 
 from otel_errsample.ledger import ENDINGS
 
@@ -31,10 +31,12 @@ assert len(ENDINGS) <= MOST_ENDINGS
 
 
 cdef class Ledger:
-    """What became of the ended spans: `ended` is the sum of `endings` plus what the buffer still holds."""
+    """What became of the ended spans: at any moment `ended` is the sum of `endings`, plus what is being decided, plus
+    what the buffer holds."""
 
     cdef uint64_t[MOST_ENDINGS] ending
     cdef readonly uint64_t ended, errors        # 100 % of what ended, before any decision
+    cdef int64_t deciding                       # spans inside on_end at this moment
     cdef readonly uint64_t truncated, repaired  # spans cut to fit a request; values that were no valid OTLP
     cdef public uint64_t requests, retries, sent_bytes
     cdef readonly dict internal_errors          # where -> how many exceptions were swallowed there
@@ -51,6 +53,15 @@ cdef class Ledger:
             counted[ENDINGS[index]] = self.ending[index]
         return counted
 
+    cdef inline void begin(self) noexcept:
+        self.ended += 1
+        self.deciding += 1
+
+    cdef inline void settle(self, int ending) noexcept:
+        """A span that was being decided has its ending."""
+        self.deciding -= 1
+        self.ending[ending] += 1
+
     def swallow(self, str where):
         """Count an exception that was kept from the application."""
         self.internal_errors[where] = self.internal_errors.get(where, 0) + 1
@@ -61,5 +72,6 @@ cdef class Ledger:
         for index in range(MOST_ENDINGS):
             self.ending[index] = 0
         self.ended = self.errors = self.truncated = self.repaired = 0
+        self.deciding = 0
         self.requests = self.retries = self.sent_bytes = 0
         self.internal_errors.clear()

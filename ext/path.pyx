@@ -105,13 +105,13 @@ cdef class Path:
     def on_end(self, span):
         """Classify, decide and, if kept, enrich, encode and buffer one span. Never raises, blocks or logs."""
         cdef int ending = INTERNAL_ERROR
-        self.ledger.ended += 1
+        self.ledger.begin()
         try:
             ending = self.end(span)
         except BaseException as error:
             self.swallow("on_end", error)
         if ending != PENDING:
-            self.ledger.ending[ending] += 1
+            self.ledger.settle(ending)
 
     cdef int end(self, object span) except -2:
         """The span's ending, or PENDING when the buffer has it."""
@@ -202,7 +202,8 @@ cdef class Path:
 
     cdef int ask_user(self, object span, ErrorFacts facts, dict extra, object attributes) except -1:
         try:
-            merge_user(extra, self.user_enrich(span, facts), attributes)
+            if merge_user(extra, self.user_enrich(span, facts), attributes):
+                self.ledger.repaired += 1
         except BaseException as error:
             self.swallow("enrich", error)
         return 0

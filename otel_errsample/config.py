@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Final, NamedTuple
 
 from otel_errsample.errors import ConfigError
@@ -109,6 +110,8 @@ SETTINGS: Final = (
     ),
 )
 
+PREFIX: Final = "OTEL_ERRSAMPLE_"
+
 # The budget is in bytes here, so a number of spans has no meaning; the start line says that it was set in vain.
 IGNORED: Final = ("OTEL_BSP_MAX_QUEUE_SIZE",)
 
@@ -171,7 +174,17 @@ class Settings:
                 values[setting.argument] = _from_text(setting, environ.get(setting.variable, ""), warn)
             else:
                 values[setting.argument] = _checked(setting, value)
+        _warn_of_unknown(environ, warn)
         return cls(**values, ignored=tuple(name for name in IGNORED if environ.get(name, "").strip()))
+
+
+def _warn_of_unknown(environ: Mapping[str, str], warn: Warn) -> None:
+    """A variable with our prefix that nobody reads: a typo, or a setting of another version."""
+    known = [setting.variable for setting in SETTINGS]
+    for name in environ:
+        if name.startswith(PREFIX) and name not in known:
+            near = get_close_matches(name, known, n=1)
+            warn(name, "is no setting of this version" + (f"; did you mean {near[0]}?" if near else ""))
 
 
 def _from_text(setting: Setting, text: str, warn: Warn) -> int | str | tuple[str, ...]:

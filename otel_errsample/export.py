@@ -162,13 +162,16 @@ class Worker:
         requests = 0
         while pieces:
             start, stop = pieces.pop()
-            answer = self._deliver(batch, start, stop, deadline)
+            try:
+                answer = self._deliver(batch, start, stop, deadline)
+            except BaseException:
+                # Somebody may keep the exception, and with its traceback this frame and the batch.
+                self._put_back(batch, [*pieces, (start, stop)], maybe_delivered=True)
+                raise
             requests += 1
             if answer.outcome is Outcome.RETRY:
-                # Front of the lane, so the last piece goes back first.
-                for piece in pieces:
-                    batch.put_back(*piece, False)
-                batch.put_back(start, stop, answer.maybe_delivered)
+                self._put_back(batch, pieces, maybe_delivered=False)
+                self._put_back(batch, [(start, stop)], maybe_delivered=answer.maybe_delivered)
                 if not self._pausing:
                     self._ledger.retries += 1
                     self._back_off.failed(self._monotonic(), answer.retry_after)
@@ -179,6 +182,12 @@ class Worker:
             else:
                 self._settle(batch, start, stop, answer)
         return True
+
+    @staticmethod
+    def _put_back(batch: Batch, pieces: list[tuple[int, int]], *, maybe_delivered: bool) -> None:
+        """Return pieces to the front of their lanes; the first of the list holds the last records."""
+        for start, stop in pieces:
+            batch.put_back(start, stop, maybe_delivered)
 
     def _settle(self, batch: Batch, start: int, stop: int, answer: Answer) -> None:
         if answer.outcome is Outcome.ACCEPTED:

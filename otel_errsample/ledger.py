@@ -43,14 +43,15 @@ class RuleCount(NamedTuple):
 class Stats:
     """One moment of the ledger. All counts start at zero with the process, in a forked child too.
 
-    `endings` has a count for every name in ENDINGS. `buffered` spans wait, `in_flight` ones are sent and not yet
-    answered; both stay in the buffer, whose sizes are in bytes. `truncated` and `repaired` spans were cut to a limit or
+    `endings` has a count for every name in ENDINGS. `deciding` spans are inside `on_end`, `buffered` ones wait,
+    `in_flight` ones are sent and not yet answered; these two are in the buffer, whose sizes are in bytes. `truncated` and `repaired` spans were cut to a limit or
     had a value that could not be encoded as it was. `internal_errors` counts what was caught, by place.
     """
 
     ended: int
     errors: int
     endings: Mapping[str, int]
+    deciding: int = 0
     buffered: int = 0
     in_flight: int = 0
     buffer_bytes: int = 0
@@ -64,14 +65,14 @@ class Stats:
     internal_errors: Mapping[str, int] = field(default_factory=dict)
     rules: tuple[RuleCount, ...] = ()
     exporter: str = "ok"
-    """"ok", or "disabled: " and the reason."""
+    """"ok", or "failing: " and the cause of the last failure, as long as nothing was delivered since."""
     worker: str = "not started"
     """"not started", "running", "stopped", or "failed: " and the reason."""
 
     @property
     def balanced(self) -> bool:
-        """Whether every ended span is accounted for: it has an ending, or it is in the buffer."""
-        return self.ended == sum(self.endings.values()) + self.buffered + self.in_flight
+        """Whether every ended span is accounted for: it has an ending, is being decided, or is in the buffer."""
+        return self.ended == sum(self.endings.values()) + self.deciding + self.buffered + self.in_flight
 
     def as_dict(self) -> dict[str, Any]:
         """Everything as values that JSON has, `balanced` included; each rule as a dict."""

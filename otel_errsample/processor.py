@@ -73,10 +73,13 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         meter_provider: MeterProvider | None = None,
         clock: Callable[[], int] | None = None,
     ) -> None:
-        if scope is not None and scope not in _SCOPES:
-            raise ConfigError(f"scope is expected to be one of {', '.join(map(repr, _SCOPES))}, got {scope!r}")
-        if exporter is not None and transport is not None:
-            raise ConfigError("exporter and transport are two ways to deliver, expected at most one of them")
+        _expect("rules", rules, rules is None or isinstance(rules, (str, Rules)), "rule text or Rules")
+        _expect("exporter", exporter, exporter is None or isinstance(exporter, SpanExporter), "a SpanExporter")
+        _expect("scope", scope, scope is None or scope in _SCOPES, f"one of {', '.join(map(repr, _SCOPES))}")
+        _expect("enrich", enrich, enrich is None or callable(enrich), "a callable")
+        _expect("on_verdict", on_verdict, on_verdict is None or callable(on_verdict), "a callable")
+        _expect("head_sampled", head_sampled, isinstance(head_sampled, bool), "True or False")
+        _expect("transport", transport, transport is None or exporter is None, "None where an exporter is given")
         probe()
         settings = Settings.from_env(
             os.environ,
@@ -134,14 +137,17 @@ class ErrorSpanProcessor(Path, SpanProcessor):
     # -- the SDK's hooks besides on_start and on_end, which are Path's
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
-        """Send every span that ended before the call; True when all of them were delivered within the timeout."""
+        """Send every span that waits; True when all of them were delivered within the timeout.
+
+        Spans that were lost before the call, for want of room, do not make it False; `stats()` counts them.
+        """
         return self._worker.flush(timeout_millis / 1e3)
 
     # The SDK calls shutdown() and ignores the answer; who calls it with a timeout wants to know.
     def shutdown(self, timeout_millis: int | None = None) -> bool:  # type: ignore[override]
         """Flush and end within `timeout_millis` (default `OTEL_ERRSAMPLE_SHUTDOWN_TIMEOUT_MS`) and say the truth.
 
-        Returns True when no span was lost. What could not be delivered is counted as `undelivered`, or
+        Returns True when every span that was still waiting was delivered. What could not be delivered is counted as `undelivered`, or
         `delivery_unknown` where it was sent and never answered. A second call returns the first one's answer.
         """
         if self._shut_down is None:
@@ -160,15 +166,17 @@ class ErrorSpanProcessor(Path, SpanProcessor):
     def stats(self) -> Stats:
         """What became of every span so far; a snapshot that balances at any moment."""
         ledger, buffer = self.ledger, self.buffer
+        ended, errors, endings, deciding, waiting, in_flight, used, peak = buffer.books()
         state = self._worker.last_failure
         return Stats(
-            ended=ledger.ended,
-            errors=ledger.errors,
-            endings=ledger.endings,
-            buffered=buffer.spans_waiting,
-            in_flight=buffer.in_flight,
-            buffer_bytes=buffer.used,
-            peak_buffer_bytes=buffer.peak,
+            ended=ended,
+            errors=errors,
+            endings=endings,
+            deciding=deciding,
+            buffered=waiting,
+            in_flight=in_flight,
+            buffer_bytes=used,
+            peak_buffer_bytes=peak,
             capacity_bytes=buffer.capacity,
             requests=ledger.requests,
             sent_bytes=ledger.sent_bytes,
@@ -214,6 +222,11 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         )
 
 
+def _expect(argument: str, value: object, holds: bool, expectation: str) -> None:
+    if not holds:
+        raise ConfigError(f"{argument} is expected to be {expectation}, got {value!r}")
+
+
 def _warn(variable: str, message: str) -> None:
     logger.warning("%s: %s", variable, message)
 
@@ -228,7 +241,7 @@ def _active_rules(given: Rules | str | None, from_environment: str) -> Rules:
         try:
             return Rules.parse(from_environment, source=_RULES_VARIABLE).with_defaults()
         except RuleError as error:
-            _warn(_RULES_VARIABLE, f"{error}; using the default rules")
+            logger.warning("%s; the default rules are used", "; ".join(map(str, error.problems)))
     return Rules.default()
 
 

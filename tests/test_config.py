@@ -171,3 +171,16 @@ def test_an_unknown_setting_in_code_is_refused() -> None:
 def test_a_variable_without_meaning_here_is_named_when_set(text: str, expected: tuple[str, ...]) -> None:
     read = Read({"OTEL_BSP_MAX_QUEUE_SIZE": text})
     assert (expected, []) == (read.settings.ignored, read.warnings)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("OTEL_ERRSAMPLE_RULE", "is no setting of this version; did you mean OTEL_ERRSAMPLE_RULES?"),
+        ("OTEL_ERRSAMPLE_ZZZ", "is no setting of this version"),
+    ],
+)
+def test_a_variable_nobody_reads_is_named(name: str, message: str) -> None:
+    warnings: list[tuple[str, str]] = []
+    Settings.from_env({name: "secret"}, lambda variable, text: warnings.append((variable, text)))
+    assert [(name, message)] == warnings

@@ -312,6 +312,23 @@ def test_no_exception_out_of_an_exporter_ends_the_worker(
     assert {"worker": 1} == one.ledger.internal_errors
 
 
+def test_an_exception_that_somebody_keeps_does_not_keep_the_batch(bench: Callable[..., Bench]) -> None:
+    kept = SystemExit("kept with its traceback")
+    raised: list[bool] = []
+
+    def answer(spans: list[Any]) -> Answer:
+        if not raised:
+            raised.append(True)
+            raise kept
+        return ACCEPTED
+
+    one = bench(answer)
+    one.admit("a", "b")
+    assert one.worker.flush(10.0)
+    assert ["a", "b"] == one.sink.delivered
+    assert kept.__traceback__ is not None
+
+
 def test_without_a_thread_a_flush_drains_on_the_callers(
     bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
 ) -> None:

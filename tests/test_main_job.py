@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import threading
@@ -100,6 +101,34 @@ def test_an_outage_loses_nothing_that_fits_the_budget(protocol: str, monkeypatch
         assert stats.ended == stats.endings["delivered"] == len(receiver.spans())
         assert processor.shutdown(5_000)
     assert stats.retries > 0
+
+
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:{port}", "https://127.0.0.1:{port}", "http://name.invalid"])
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+def test_failed_attempts_leave_no_copy_of_the_request_behind(
+    protocol: str, endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.format(port=free_port()))
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
+    gc.collect()
+    gc.disable()
+    try:
+        processor = ErrorSpanProcessor("keep")
+        provider = TracerProvider(shutdown_on_exit=False)
+        provider.add_span_processor(processor)
+        for _ in range(100):
+            provider.get_tracer("service").start_span("s").end()
+        waiting = processor.stats().buffer_bytes
+        for _ in range(3):
+            processor.force_flush(150)
+        assert processor.stats().retries > 1
+        processor.shutdown(50)
+        stats = processor.stats()
+        assert 0 == stats.buffer_bytes
+        # One copy of the request beside the spans, whatever the number of attempts.
+        assert stats.peak_buffer_bytes <= 2 * waiting
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("endpoint", ["refused", "silent"])

@@ -69,6 +69,22 @@ class TestArguments:
         with pytest.raises(ConfigError, match="scope is expected to be one of 'span', got 'trace'"):
             ErrorSpanProcessor(scope="trace")
 
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"rules": 3}, "rules is expected to be rule text or Rules, got 3"),
+            ({"exporter": "console"}, "exporter is expected to be a SpanExporter, got 'console'"),
+            ({"enrich": 5}, "enrich is expected to be a callable, got 5"),
+            ({"on_verdict": "x"}, "on_verdict is expected to be a callable, got 'x'"),
+            ({"head_sampled": None}, "head_sampled is expected to be True or False, got None"),
+        ],
+        ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+    )
+    def test_an_argument_of_another_type_is_refused(self, arguments: dict[str, Any], message: str) -> None:
+        with pytest.raises(ConfigError) as caught:
+            ErrorSpanProcessor(**arguments)
+        assert message == str(caught.value)
+
     def test_a_number_out_of_range_is_refused(self) -> None:
         with pytest.raises(ConfigError, match="max_buffer_bytes"):
             ErrorSpanProcessor(max_buffer_bytes=10)

@@ -32,7 +32,6 @@ def test_all_files_are_loaded(authority: Authority, client: Pair) -> None:
     paths = (authority.roots, client.key, client.certificate)
     certificates = Certificates(mutual(authority, client))
     assert Pem(*(Path(path).read_bytes() for path in paths)) == certificates.pem()
-    assert certificates.worked_before
 
 
 def test_without_files_the_systems_roots_count_and_nothing_ever_changes() -> None:
@@ -51,7 +50,6 @@ def test_files_that_cannot_be_used_are_an_error(broken: str, tmp_path: Path) -> 
     certificates = Certificates(OtlpSettings(certificate="\0" if broken == "NUL" else str(path)))
     with pytest.raises(CertificateError):
         certificates.pem()
-    assert not certificates.worked_before
 
 
 def test_a_key_of_another_certificate_is_an_error(authority: Authority, client: Pair) -> None:

@@ -47,11 +47,6 @@ class Certificates:
         stamp = self._stamp()
         return stamp is not None and stamp != self._loaded
 
-    @property
-    def worked_before(self) -> bool:
-        """Whether the files could be loaded once, so that a failure now is likely to pass."""
-        return self._loaded is not None
-
     def context(self) -> ssl.SSLContext:
         """Load the files for the ssl module; raises CertificateError. Without a CERTIFICATE the system's roots count."""
         stamp = self._stamp()

@@ -145,7 +145,12 @@ def connect(host: str, port: int, tls: ssl.SSLContext | None, watch: Watch) -> T
         except BaseException:
             sock.close()
             raise
-    raise failure
+    try:
+        raise failure
+    finally:
+        # The traceback of `failure` holds this frame, and the frame the request: a cycle would keep its bytes until the
+        # garbage collector comes.
+        del failure
 
 
 def _speak_tls(sock: TimedSocket, host: str, tls: ssl.SSLContext, watch: Watch) -> TimedSocket:
@@ -177,9 +182,13 @@ def _resolve(host: str, port: int, watch: Watch) -> Sequence[tuple[Any, ...]]:
         look_up()
     else:
         watch.run(look_up)
-    if isinstance(found[0], OSError):
-        raise found[0]
-    return found[0]
+    answer = found.pop()
+    if isinstance(answer, OSError):
+        try:
+            raise answer
+        finally:
+            del answer  # as in `connect`
+    return answer
 
 
 def _is_literal(host: str) -> bool:

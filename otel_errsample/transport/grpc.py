@@ -83,9 +83,8 @@ class GrpcTransport:
         try:
             return self._export(payload, timeout, sending)
         except CertificateError as error:
-            # Files that were good before are just being replaced.
-            outcome = Outcome.RETRY if self._certificates.worked_before else Outcome.FAILED
-            return Answer(outcome, cause="certificate", detail=self._redact(str(error)))
+            # The files may be just being mounted or replaced; the spans wait within their budget.
+            return Answer(Outcome.RETRY, cause="certificate", detail=self._redact(str(error)))
         except Exception as error:  # an error of ours or of grpcio costs this request, never the worker
             if sending.aborted:  # grpcio raises ValueError for a call on a channel that was just closed
                 return Answer(Outcome.RETRY, cause="aborted")

@@ -161,9 +161,8 @@ class HttpTransport:
             return Answer(Outcome.RETRY, maybe_delivered=watch.begun, cause="aborted")
         detail = self._redact(str(error), payload)
         if isinstance(error, CertificateError):
-            # Files that were good before are just being replaced.
-            outcome = Outcome.RETRY if self._certificates.worked_before else Outcome.FAILED
-            return Answer(outcome, cause="certificate", detail=detail)
+            # The files may be just being mounted or replaced; the spans wait within their budget.
+            return Answer(Outcome.RETRY, cause="certificate", detail=detail)
         if isinstance(error, (OSError, http.client.IncompleteRead)):
             return Answer(Outcome.RETRY, maybe_delivered=watch.begun, cause=_cause(error), detail=detail)
         if isinstance(error, http.client.HTTPException):
