@@ -7,7 +7,7 @@ different files compare equal.
 """
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from cpython.dict cimport PyDict_GetItem, PyDict_Keys
+from cpython.dict cimport PyDict_Keys
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_XDECREF
 
@@ -155,7 +155,7 @@ cdef class Fingerprints:
     cdef CodeNote note(self, object code):
         cdef CodeNote made
         cdef object key = <size_t> <PyObject *> code
-        cdef PyObject *found = PyDict_GetItem(self.notes, key)
+        cdef PyObject *found = find_quietly(self.notes, key)
         if found != NULL:
             return <CodeNote> found
         made = CodeNote.__new__(CodeNote)

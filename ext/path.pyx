@@ -124,7 +124,7 @@ cdef class Path:
             return AFTER_SHUTDOWN
         context = span_context(span)
         attributes = span_attributes(span)
-        sampled = PyLong_AsLong(context[3]) & SAMPLED
+        sampled = PyLong_AsLong(context_flags(context)) & SAMPLED
         facts = self.classifier.classify(span, context, attributes, span_events(span), span_status(span),
                                          self.tracker.take(context))
         if facts is not None and facts.error:
@@ -172,7 +172,7 @@ cdef class Path:
         if self.leaves_head_sampled:
             # The other processor exports the sampled spans at a rate we do not know.
             decision.weight = TH_ERASED
-        trace_state = reweigh(context[4], decision.weight, decision.threshold, self.all_arrive)
+        trace_state = reweigh(context_trace_state(context), decision.weight, decision.threshold, self.all_arrive)
         group = self.groups.of(span)
         writer_open(&writer, room_for(self.most_span_bytes, group))
         try:
@@ -215,8 +215,8 @@ cdef class Path:
             verdict.threshold = decision.threshold if decision.weight == TH_SET and kept else None
             verdict.suppressed = decision.carried
             verdict.facts = facts
-            verdict.trace_id = context[0]
-            verdict.span_id = context[1]
+            verdict.trace_id = context_trace_id(context)
+            verdict.span_id = context_span_id(context)
             self.on_verdict(verdict)
         except BaseException as error:
             self.swallow("on_verdict", error)

@@ -198,10 +198,12 @@ def _read_block(text: str, with_type: bool) -> tuple[str, list[tuple[str, str, i
     frames: list[tuple[str, str, int]] = []
     reading = False
     for line in text.split("\n"):
+        if line.startswith("    ") and reading:
+            continue  # source code
         if line.endswith("Traceback (most recent call last):"):
             reading = True
         elif line.startswith("  "):
-            if reading and not line.startswith("    "):  # a line of source code
+            if reading:
                 _read_frame(line, frames)
         elif with_type and line.strip() and (found := _TYPE_LINE.match(line)):
             return found[1], frames
@@ -212,7 +214,8 @@ def _read_block(text: str, with_type: bool) -> tuple[str, list[tuple[str, str, i
 
 def _read_frame(line: str, frames: list[tuple[str, str, int]]) -> None:
     if found := _FRAME.fullmatch(line):
-        frames.append((found[1], found[2], 1))
+        filename, function = found.groups()
+        frames.append((filename, function, 1))
     elif frames and (again := _REPEATED.fullmatch(line)):
         filename, function, times = frames[-1]
         frames[-1] = (filename, function, times + int(again[1]))
