@@ -62,7 +62,7 @@ cdef inline PyObject *find_quietly(object items, object key) noexcept:
     PyDict_GetItem would put the thread's exception aside for every look: 60 instructions of 150.
     """
     cdef PyObject *found = lookup_quietly(items, key)
-    if found == NULL:
+    if found == NULL and PyErr_Occurred() != NULL:
         PyErr_Clear()
     return found
 
