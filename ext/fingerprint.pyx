@@ -10,6 +10,7 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.dict cimport PyDict_Keys
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_XDECREF
+from cpython.unicode cimport PyUnicode_Substring, PyUnicode_Tailmatch
 
 from otel_errsample import fingerprint
 
@@ -123,6 +124,22 @@ cdef str endpoint_text(object attributes, str name):
     if isinstance(method, str):
         return f"{attributes.get('rpc.service')}/{method}"
     return name
+
+
+cdef object above_message(str text, str type_name, str message):
+    """fingerprint.above_message, which takes 1 us, without a search where the text ends as it usually does."""
+    cdef Py_ssize_t end = len(text) - 1
+    cdef Py_ssize_t colon = end - len(message) - 2
+    cdef Py_ssize_t start = colon - len(type_name)
+    if (
+        message and start > 0 and text[end] == c"\n" and text[start - 1] == c"\n"
+        and text[colon] == c":" and text[colon + 1] == c" "
+        and PyUnicode_Tailmatch(text, message, colon + 2, end, 1)
+        and PyUnicode_Tailmatch(text, type_name, start, colon, 1)
+        and not type_name.startswith("__main__.")
+    ):
+        return PyUnicode_Substring(text, 0, start)
+    return fingerprint.above_message(text, type_name, message)
 
 
 @cython.final
@@ -310,7 +327,7 @@ cdef class Fingerprints:
     cdef StackNote stack(self, str text, str type_name, str message):
         """What a stack text says; parsed once for all the messages that a place raises with."""
         cdef StackNote note
-        cdef object body = fingerprint.above_message(text, type_name, message)
+        cdef object body = above_message(text, type_name, message)
         cdef object key = (hash(body), 0 if body is None else len(body), type_name)
         cdef object found = self.stacks.get(key)
         if found is not None:
