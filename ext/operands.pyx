@@ -3,7 +3,6 @@
 Borrowed references to the span and its attributes are good for one call of decide, which holds them.
 """
 
-from cpython.exc cimport PyErr_Clear
 from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_CheckExact
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_XDECREF
