@@ -8,7 +8,6 @@ class, so that its address cannot be reused while it is a key.
 import builtins
 import sys
 
-from cpython.dict cimport PyDict_GetItem
 from cpython.object cimport PyObject
 from cpython.type cimport PyType_Check, PyType_IsSubtype
 from cpython.unicode cimport PyUnicode_Check, PyUnicode_FromObject
@@ -155,7 +154,7 @@ cdef class ClassTable:
         """What is known of this class; `cls` must be a subclass of BaseException."""
         cdef ClassInfo info
         cdef object key = <size_t> <PyObject *> cls
-        cdef PyObject *found = PyDict_GetItem(self.by_class, key)
+        cdef PyObject *found = find_quietly(self.by_class, key)
         if found != NULL:
             return <ClassInfo> found
         info = self.describe(cls, full_name(cls))

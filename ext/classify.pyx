@@ -7,7 +7,7 @@ within the call and never kept. Entered under the GIL; user objects are touched 
 codes.pyx, which let a KeyboardInterrupt pass.
 """
 
-from cpython.object cimport PyObject, PyObject_GetAttr
+from cpython.object cimport PyObject, PyObject_GenericGetAttr
 from cpython.ref cimport Py_TYPE
 
 from opentelemetry.sdk.trace import Event
@@ -42,7 +42,7 @@ cdef inline int status_number(object status) except -1:
     if status is None:
         return STATUS_UNSET
     if PLAIN_STATUS and <PyObject *> Py_TYPE(status) == SDK_STATUS:
-        code = PyObject_GetAttr(status, "_status_code")
+        code = PyObject_GenericGetAttr(status, "_status_code")
     else:
         code = status.status_code
     if code is CODE_ERROR:

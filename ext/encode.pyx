@@ -269,7 +269,8 @@ cdef Py_ssize_t put_links(Encoder* e, object links) noexcept:
 
 
 cdef void put_span(
-    Encoder* e, object span, object context, object attributes, object events, object trace_state, object extra
+    Encoder* e, object span, object context, object attributes, object events, object status, object trace_state,
+    object extra
 ) noexcept:
     cdef size_t content = open_message(e.w, SCOPE_SPANS_SPANS, 2)
     cdef Py_ssize_t left_out = 0
@@ -295,7 +296,7 @@ cdef void put_span(
     left_out = put_links(e, peek(e, <Accessor> span_links, span))
     dropped = peek(e, <Accessor> span_dropped_links, span)
     put_varint(e.w, SPAN_DROPPED_LINKS, dropped_count(e, dropped, left_out))
-    put_status(e, peek(e, <Accessor> span_status, span))
+    put_status(e, status)
     if make_room(e.w, 1):
         e.w.start[e.w.size] = <char> SPAN_FLAGS
         e.w.size += 1
@@ -304,8 +305,8 @@ cdef void put_span(
 
 
 cdef int encode_span(
-    Writer* w, object span, object context, object attributes, object events, object trace_state, object extra,
-    uint32_t* repaired
+    Writer* w, object span, object context, object attributes, object events, object status, object trace_state,
+    object extra, uint32_t* repaired
 ) except -1:
     """Write the span as a field of ScopeSpans.spans; returns the level of cuts it took, 0 for none.
 
@@ -323,7 +324,7 @@ cdef int encode_span(
         e.repaired = 0
         w.size = 0
         w.overflow = False
-        put_span(&e, span, context, attributes, events, trace_state, extra)
+        put_span(&e, span, context, attributes, events, status, trace_state, extra)
         if not w.overflow:
             break
     repaired[0] = e.repaired

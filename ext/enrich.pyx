@@ -72,9 +72,12 @@ cpdef dict enrich(
     head sampler. `carried`, the number suppressed since the last kept span of the same rule and key, is
     always written, since estimates rest on it. `attributes` are the span's own (a dict or None), which win.
     """
-    cdef dict extra = {}
+    cdef dict extra
     cdef Py_ssize_t room = MOST_BYTES
     cdef bint failed = facts is not None and facts.error
+    if facts is None and not carried and not kept_by_processor:
+        return None     # a healthy span of the head sample
+    extra = {}
     if carried:
         extra["errsample.suppressed"] = min(carried, <uint64_t> 0x7FFFFFFFFFFFFFFF)     # int64 on the wire
         room -= len("errsample.suppressed") + 8

@@ -3,7 +3,6 @@
 Borrowed references to the span and its attributes are good for one call of decide, which holds them.
 """
 
-from cpython.exc cimport PyErr_Clear
 from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_CheckExact
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_XDECREF
@@ -12,10 +11,6 @@ from cpython.unicode cimport PyUnicode_CheckExact
 from libc.stdint cimport uint64_t
 
 from opentelemetry.trace import SpanKind
-
-cdef extern from "Python.h":
-    # Cython's own declaration turns an error into an exception, which here is only another way of being missing.
-    PyObject* lookup_quietly "PyDict_GetItemWithError"(object items, object key) noexcept
 
 cdef enum:
     REMEMBERED_VALUES = 64      # the bits of Look.fetched
@@ -90,11 +85,8 @@ cdef inline int span_kind_code(object span) except -1:
 
 cdef inline object attribute_value(object items, str name):
     """A dict's value, None where it is missing or where comparing the keys fails."""
-    cdef PyObject* found = lookup_quietly(items, name)
-    if found == NULL:
-        PyErr_Clear()
-        return None
-    return <object> found
+    cdef PyObject* found = find_quietly(items, name)
+    return None if found == NULL else <object> found
 
 
 cdef object endpoint_of(object span, object attributes):

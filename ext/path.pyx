@@ -115,7 +115,7 @@ cdef class Path:
 
     cdef int end(self, object span) except -2:
         """The span's ending, or PENDING when the buffer has it."""
-        cdef object context, attributes
+        cdef object context, attributes, events, status
         cdef ErrorFacts facts
         cdef Decision decision
         cdef bint sampled
@@ -124,28 +124,29 @@ cdef class Path:
             return AFTER_SHUTDOWN
         context = span_context(span)
         attributes = span_attributes(span)
-        sampled = PyLong_AsLong(context[3]) & SAMPLED
-        facts = self.classifier.classify(span, context, attributes, span_events(span), span_status(span),
-                                         self.tracker.take(context))
+        sampled = PyLong_AsLong(context_flags(context)) & SAMPLED
+        events = span_events(span)
+        status = span_status(span)
+        facts = self.classifier.classify(span, context, attributes, events, status, self.tracker.take(context))
         if facts is not None and facts.error:
             self.ledger.errors += 1
         if sampled and self.leaves_head_sampled:
             return LEFT_TO_HEAD
         decide(self.table, span, context, attributes, facts, sampled, &decision)
         if decision.action == KEEP or decision.action == HEAD and sampled:
-            ending = self.keep(span, context, attributes, facts, sampled, &decision)
+            ending = self.keep(span, context, attributes, events, status, facts, sampled, &decision)
         else:
             ending = ending_of(decision.action)
         if self.on_verdict is not None and facts is not None and facts.error:
             self.tell(context, facts, &decision, ending == PENDING)
         return ending
 
-    cdef int keep(self, object span, object context, object attributes, ErrorFacts facts, bint sampled,
-                  Decision* decision) except -2:
+    cdef int keep(self, object span, object context, object attributes, object events, object status,
+                  ErrorFacts facts, bint sampled, Decision* decision) except -2:
         """enrich, encode and buffer; a failure gives the carried count back before it goes up."""
         cdef int ending = INTERNAL_ERROR
         try:
-            ending = self.store(span, context, attributes, facts, sampled, decision)
+            ending = self.store(span, context, attributes, events, status, facts, sampled, decision)
         finally:
             if ending != PENDING and decision.carried:
                 self.limits.give_back(decision.limiter, decision.slot, decision.carried)
@@ -153,8 +154,8 @@ cdef class Path:
             self.wake_worker()
         return ending
 
-    cdef int store(self, object span, object context, object attributes, ErrorFacts facts, bint sampled,
-                   Decision* decision) except -2:
+    cdef int store(self, object span, object context, object attributes, object events, object status,
+                   ErrorFacts facts, bint sampled, Decision* decision) except -2:
         cdef int lane = LANE_HEAD
         cdef Group group
         cdef Writer writer
@@ -173,11 +174,13 @@ cdef class Path:
         if self.leaves_head_sampled:
             # The other processor exports the sampled spans at a rate we do not know.
             decision.weight = TH_ERASED
-        trace_state = reweigh(context[4], decision.weight, decision.threshold, self.all_arrive)
+        trace_state = reweigh(context_trace_state(context), decision.weight, decision.threshold, self.all_arrive)
         group = self.groups.of(span)
         writer_open(&writer, room_for(self.most_span_bytes, group))
         try:
-            level = encode_span(&writer, span, context, attributes, span_events(span), trace_state, extra, &repaired)
+            level = encode_span(
+                &writer, span, context, attributes, events, status, trace_state, extra, &repaired
+            )
             self.ledger.truncated += level > 0
             self.ledger.repaired += repaired > 0
             if self.rebuild is not None:
@@ -217,8 +220,8 @@ cdef class Path:
             verdict.threshold = decision.threshold if decision.weight == TH_SET and kept else None
             verdict.suppressed = decision.carried
             verdict.facts = facts
-            verdict.trace_id = context[0]
-            verdict.span_id = context[1]
+            verdict.trace_id = context_trace_id(context)
+            verdict.span_id = context_span_id(context)
             self.on_verdict(verdict)
         except BaseException as error:
             self.swallow("on_verdict", error)

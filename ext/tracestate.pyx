@@ -92,11 +92,12 @@ cpdef object reweigh(object trace_state, int weight, uint64_t threshold, bint al
     A changed `ot` entry moves to the front (W3C Trace Context, 3.5); the other entries keep their order, and the last
     one goes when there would be more than 32. Malformed members of `ot` are left out.
     """
-    cdef list entries = []
+    cdef list entries
     cdef dict members
     cdef str old = None, new, head, th
     if weight == TH_AS_IS:
         return None
+    entries = []
     if trace_state is not None and trace_state is not DEFAULT_TRACE_STATE:
         if type(trace_state) is not TraceState:
             return None

@@ -46,7 +46,7 @@ cdef class Tracker:
         cdef object exception = live_exception()
         if exception is None:
             return
-        self.addresses[span_context(span)[1]] = <size_t> <PyObject *> exception
+        self.addresses[context_span_id(span_context(span))] = <size_t> <PyObject *> exception
         if len(self.addresses) > TRACKED:
             self.addresses.popitem(last=False)
 
@@ -54,7 +54,7 @@ cdef class Tracker:
         """The address noted for the span with this SpanContext, 0 for none; forgets it."""
         if not self.addresses or context is None:
             return 0
-        return self.addresses.pop(context[1], 0)
+        return self.addresses.pop(context_span_id(context), 0)
 
     def __len__(self):
         return len(self.addresses)

@@ -180,11 +180,12 @@ class Settings:
 
 def _warn_of_unknown(environ: Mapping[str, str], warn: Warn) -> None:
     """A variable with our prefix that nobody reads: a typo, or a setting of another version."""
-    known = [setting.variable for setting in SETTINGS]
+    known = [setting.variable.removeprefix(PREFIX) for setting in SETTINGS]
     for name in environ:
-        if name.startswith(PREFIX) and name not in known:
-            near = get_close_matches(name, known, n=1)
-            warn(name, "is no setting of this version" + (f"; did you mean {near[0]}?" if near else ""))
+        ending = name.removeprefix(PREFIX)
+        if name.startswith(PREFIX) and ending not in known:
+            near = get_close_matches(ending, known, n=1)
+            warn(name, "is no setting of this version" + (f"; did you mean {PREFIX}{near[0]}?" if near else ""))
 
 
 def _from_text(setting: Setting, text: str, warn: Warn) -> int | str | tuple[str, ...]:

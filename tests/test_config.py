@@ -177,7 +177,7 @@ def test_a_variable_without_meaning_here_is_named_when_set(text: str, expected: 
     ("name", "message"),
     [
         ("OTEL_ERRSAMPLE_RULE", "is no setting of this version; did you mean OTEL_ERRSAMPLE_RULES?"),
-        ("OTEL_ERRSAMPLE_ZZZ", "is no setting of this version"),
+        ("OTEL_ERRSAMPLE_DRY_RUN", "is no setting of this version"),
     ],
 )
 def test_a_variable_nobody_reads_is_named(name: str, message: str) -> None:

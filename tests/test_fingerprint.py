@@ -324,6 +324,62 @@ class TestText:
         facts = _hot.Classifier().facts(event=recorded(failing(shop["multiline"])))
         assert "shop.pay:multiline" == facts.culprit
 
+    @pytest.mark.parametrize(
+        "message",
+        ["no", "", "order 7: \N{SNOWMAN} \N{GRINNING FACE}", "ends\n", "\n", "two\nlines", ": ", "ValueError: no",
+         'x\n  File "/evil/forged.py", line 1, in forged\n    last'],
+        ids=ascii,
+    )  # fmt: skip
+    @pytest.mark.parametrize("name", ["ValueError", "shop.pay.Declined", "Fehl\N{LATIN SMALL LETTER U WITH DIAERESIS}"])
+    def test_any_message_leaves_the_frames_as_they_are(self, shop: dict[str, Any], name: str, message: str) -> None:
+        above = self.stack(shop).removesuffix("ValueError: no\n")
+        text = {"exception.type": name, "exception.message": message}
+        text["exception.stacktrace"] = f"{above}{name}: {message}\n" if message else f"{above}{name}\n"
+        assert above == fingerprint.above_message(text["exception.stacktrace"], name, message)
+        assert "shop.pay:plain" == _hot.Classifier().facts(event=text).culprit
+
+    def test_a_stack_is_parsed_once_for_all_its_messages(self, shop: dict[str, Any], monkeypatch: Any) -> None:
+        parsed = []
+        parse = fingerprint.parse_stack
+        monkeypatch.setattr(fingerprint, "parse_stack", lambda *given: parsed.append(given) or parse(*given))
+        classifier = _hot.Classifier()
+        stack = self.stack(shop)
+        for number in range(50):
+            message = f"order {number} of {number * 7919}"
+            event = {"exception.type": "ValueError", "exception.message": message}
+            event["exception.stacktrace"] = stack.replace("ValueError: no", f"ValueError: {message}")
+            assert RECORDED["plain"] == classifier.facts(event=event).fingerprint
+        assert 1 == len(parsed)
+
+    def test_types_with_one_stack_are_told_apart(self, shop: dict[str, Any]) -> None:
+        classifier = _hot.Classifier()
+        stack = self.stack(shop)
+        events = [
+            {"exception.type": name, "exception.message": "no", "exception.stacktrace": stack.replace("ValueError", name)}
+            for name in ("ValueError", "KeyError", "ValueError")
+        ]
+        first, other, again = (classifier.facts(event=event).fingerprint for event in events)
+        assert (first, True) == (again, first != other)
+
+    def test_many_new_stacks_forget_the_oldest_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        parsed = []
+        parse = fingerprint.parse_stack
+        monkeypatch.setattr(fingerprint, "parse_stack", lambda *given: parsed.append(given) or parse(*given))
+        classifier = _hot.Classifier()
+
+        def fail_at(place: int) -> None:
+            stack = f'Traceback (most recent call last):\n  File "/srv/app/a.py", line {place}, in pay\nValueError: no\n'
+            classifier.facts(event={**self.EVENT, "exception.stacktrace": stack})
+
+        for place in range(2049):
+            fail_at(place)
+        parsed.clear()
+        for place in range(2048, 512, -1):
+            fail_at(place)
+        assert 0 == len(parsed)
+        fail_at(0)
+        assert 1 == len(parsed)
+
     def test_notes_after_the_message_are_not_read(self) -> None:
         text = {"exception.type": "ValueError", "exception.message": "no", "exception.stacktrace": (
             'Traceback (most recent call last):\n  File "/srv/app/pay.py", line 1, in pay\n'
@@ -343,8 +399,9 @@ class TestText:
     def test_a_hundred_thousand_lines_are_read_in_part(self) -> None:
         middle = '  File "/srv/app/a.py", line 2, in again\n' * 100_000
         text = f'Traceback (most recent call last):\n  File "/srv/app/a.py", line 1, in start\n{middle}'
-        blocks, partial = fingerprint.parse_stack(f"{text}ValueError: no\n", "ValueError", "no")
-        assert not partial
+        body = fingerprint.above_message(f"{text}ValueError: no\n", "ValueError", "no")
+        assert body is not None
+        blocks = fingerprint.parse_stack(body, "ValueError")
         assert len(blocks[0].frames) < 2000
 
     def test_a_class_of_the_main_module_goes_by_its_bare_name(self) -> None:
