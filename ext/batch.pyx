@@ -19,7 +19,7 @@ cdef class Batch:
     cdef Record** records           # settled ones are NULL
     cdef readonly Py_ssize_t count
     cdef uint64_t generation
-    cdef size_t copied              # bytes of the last payload, charged until the next one
+    cdef size_t copied              # bytes of the payload being sent, charged until its records are settled
 
     def __len__(self):
         return self.count
@@ -28,11 +28,13 @@ cdef class Batch:
         if self.records != NULL:
             if self.generation == self.buffer.generation:
                 self.return_records(0, self.count, True)
-                self.charge_payload(0)
+                if self.buffer.abandoned:
+                    self.buffer.give_up()
             free(self.records)
 
     cdef void charge_payload(self, size_t size) noexcept:
         self.buffer.used -= self.copied
+        self.buffer.copied += size - self.copied
         self.copied = size
         self.buffer.charge(size)
 
@@ -63,6 +65,7 @@ cdef class Batch:
                 self.buffer.end(record, ending)
             else:
                 self.buffer.lose(record, ending)
+        self.charge_payload(0)
         self.buffer.release_parked()
 
     def put_back(self, Py_ssize_t start, Py_ssize_t stop, bint maybe_delivered):
@@ -83,6 +86,8 @@ cdef class Batch:
             self.buffer.in_flight -= 1
             record.maybe_delivered |= maybe_delivered
             self.buffer.put_back(record)
+        self.charge_payload(0)
+        self.buffer.refusing = False        # the copy's room is free again: let a healthy span try
 
 
 def take(Buffer buffer, Py_ssize_t most, size_t most_bytes, uint64_t upto, bint errors_only):

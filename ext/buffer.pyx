@@ -98,6 +98,7 @@ cdef class Buffer:
     cdef readonly size_t capacity, used, peak
     cdef size_t limit                   # capacity minus what a request being sent needs for its copy
     cdef size_t waiting_size            # encoded bytes in the lanes
+    cdef size_t copied                  # payload bytes in `used`, which `limit` already leaves room for
     cdef size_t[LANES] lane_count
     cdef readonly size_t in_flight      # records a Batch holds
     cdef uint64_t flying_from           # the oldest of them
@@ -141,8 +142,8 @@ cdef class Buffer:
         """
         cdef Record* record
         cdef size_t block = sizeof(Record) + (size if span is None else 0)
-        if self.abandoned:
-            return AFTER_SHUTDOWN       # the span was on its way here when shutdown gave up
+        if self.closed:
+            return AFTER_SHUTDOWN       # shutdown came while the span was on its way here
         record = <Record*> malloc(block)
         if record == NULL:
             return BUFFER_FULL
@@ -203,7 +204,7 @@ cdef class Buffer:
         cdef int most = lane if lane > LANE_HEAD else LANE_HEAD - 1
         if wanted > self.limit:
             return False
-        while self.used + wanted > self.limit:
+        while self.used - self.copied + wanted > self.limit:
             while victim <= most and self.first[victim] == NULL:
                 victim += 1
             if victim > most:
@@ -410,10 +411,10 @@ cdef class Buffer:
         cdef int lane
         for lane in range(LANES):
             self.discard(lane)
-        self.release_parked()
         self.generation += 1
-        self.used = self.peak = self.in_flight = 0
+        self.used = self.peak = self.in_flight = self.copied = 0
         self.refusing = self.asleep = False
         # The parent's worker may have held or rung the bell when the memory was copied.
         self.bell = PyThread_allocate_lock()
         PyThread_acquire_lock(self.bell, 1)
+        self.release_parked()               # last: a finaliser may end spans, and those are the child's

@@ -125,6 +125,14 @@ cdef class RuleTable:
         free(self.failed)
         free(self.clean)
 
+    def reset(self):
+        """Count from zero: a forked child accounts for its own spans only."""
+        cdef RuleRow* row
+        cdef int place
+        for place in range(len(self.names)):
+            row = &self.rows[place]
+            row.matched = row.kept = row.dropped = row.suppressed = row.sampled_out = row.shadowed = 0
+
     def counts(self):
         """One dict per rule: its name and how often it matched, kept, dropped, suppressed, sampled out, was shadowed.
 

@@ -37,6 +37,7 @@ cdef enum:
     CYCLIC = 4096       # frames looked at where the recursion was too deep
     CHAINED = 8         # exceptions of a chain looked at
     PRINTS = 2048       # entries of a cache before its oldest go
+    LONGEST_ENDPOINT = 300      # characters; names of 50 kB would otherwise be kept as keys
 
 cdef enum:              # flags of otel_errsample.fingerprint
     FRAME_IN_APP = 1
@@ -355,6 +356,8 @@ cdef class Fingerprints:
     cdef Print plain(self, str alias, str code, str message, str endpoint):
         """The fingerprint where there is no frame: by code, else by message, and by endpoint."""
         cdef str label = fingerprint.template(message or "") if code is None else code
+        if endpoint is not None:
+            endpoint = endpoint[:LONGEST_ENDPOINT]
         cdef object key = (alias, label, endpoint)
         cdef object found = self.plain_prints.get(key)
         if found is None:

@@ -43,6 +43,9 @@ cdef class Groups:
             if (other.resource_head == fresh.resource_head and other.resource_tail == fresh.resource_tail
                     and other.scope_head == fresh.scope_head and other.scope_tail == fresh.scope_tail):
                 return other
+            # A tracer per request must not cost a copy of the resource each.
+            if other.resource_head == fresh.resource_head:
+                fresh.resource_head = other.resource_head
         return fresh
 
     cdef void clear(self):

@@ -105,6 +105,8 @@ cdef class Path:
     def on_end(self, span):
         """Classify, decide and, if kept, enrich, encode and buffer one span. Never raises, blocks or logs."""
         cdef int ending = INTERNAL_ERROR
+        if self.ledger is None:
+            return      # a subclass whose __init__ did not call ours
         self.ledger.begin()
         try:
             ending = self.end(span)
@@ -239,15 +241,18 @@ cdef class Path:
             # Ctrl-C arrived while Python code ran inside the hook: hand it to the application's next instruction.
             PyErr_SetInterrupt()
         try:
-            self.ledger.swallow(where)
+            if self.ledger is not None:
+                self.ledger.swallow(where)
         except BaseException:
             pass    # no memory for a count; the span's ending needs none
 
     def restart_in_child(self):
         """Start at zero after a fork: what the parent buffered and counted is the parent's."""
-        self.buffer.restart_in_child()
-        self.groups.clear()
+        self.limits.reset()
+        self.table.reset()
         self.ledger.clear()
+        self.groups.clear()
+        self.buffer.restart_in_child()
         self.worker_alive = False
 
 

@@ -152,6 +152,7 @@ class Worker:
             self._schedule.errors_due = None
             while batch := take(self._buffer, self._most_spans, self._most_bytes, upto, errors_only):
                 if not self._send(batch, deadline):
+                    self._schedule.overdue(self._monotonic(), errors_only=errors_only)
                     return
         finally:
             self._drain_lock.release()
@@ -205,10 +206,10 @@ class Worker:
         timeout = self._timeout
         if deadline is not None:
             timeout = min(timeout, deadline - self._monotonic())
-        if self._pausing or self._stopping or timeout <= 0:
-            return Answer(Outcome.RETRY, cause="interrupted")
-        self._sending = True
+        self._sending = True  # before the look at _pausing, so that pause() misses neither
         try:
+            if self._pausing or self._stopping or timeout <= 0:
+                return Answer(Outcome.RETRY, cause="interrupted")
             self._ledger.requests += 1
             answer = self._sink.deliver(batch, start, stop, timeout)
         finally:
@@ -229,9 +230,10 @@ class Worker:
         lost = self._lost()
         if self._thread is not None and self._thread == _thread.get_ident():
             return self._buffer.settled(target)  # an exporter that flushes us: waiting for ourselves would not end
-        self._flush_upto = max(self._flush_upto, target)
         self._back_off.hurry()
         while not self._buffer.settled(target) and self._monotonic() < deadline:
+            # In the loop, because two flushing threads may overwrite each other's number.
+            self._flush_upto = max(self._flush_upto, target)
             if self._has_thread():
                 self._buffer.wake()
                 time.sleep(GLANCE)
@@ -266,17 +268,24 @@ class Worker:
         """Flush, end the thread, and give every span that is left its ending; True when nothing was lost."""
         deadline = self._monotonic() + timeout
         lost = self._lost()
-        self.flush(timeout)
-        self._stopping = True
+        try:
+            self.flush(timeout)
+        finally:  # Ctrl-C may come out of any wait here
+            self._stopping = True
+            try:
+                self._end_thread(deadline)
+            finally:
+                self._buffer.give_up()
+        return self._buffer.settled(self._buffer.newest) and self._lost() == lost
+
+    def _end_thread(self, deadline: float) -> None:
         if self._thread is None:
             self._close_sink()
-        else:
-            patience = max(deadline, self._monotonic() + ABORT_PATIENCE)
-            while self._thread is not None and self._monotonic() < patience:
-                self._interrupt()
-                time.sleep(GLANCE)
-        self._buffer.give_up()
-        return self._buffer.settled(self._buffer.newest) and self._lost() == lost
+            return
+        patience = max(deadline, self._monotonic() + ABORT_PATIENCE)
+        while self._thread is not None and self._monotonic() < patience:
+            self._interrupt()
+            time.sleep(GLANCE)
 
     def _close_sink(self) -> None:
         try:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import weakref
+from collections.abc import Callable
 from typing import Protocol
+
+logger = logging.getLogger("otel_errsample")
 
 
 class Forkable(Protocol):
@@ -29,14 +33,22 @@ def take_part(member: Forkable) -> None:
 
 def _before() -> None:
     for member in list(_members):
-        member.before_fork()
+        _guarded(member.before_fork)
 
 
 def _in_parent() -> None:
     for member in list(_members):
-        member.after_fork_in_parent()
+        _guarded(member.after_fork_in_parent)
 
 
 def _in_child() -> None:
     for member in list(_members):
-        member.after_fork_in_child()
+        _guarded(member.after_fork_in_child)
+
+
+def _guarded(hook: Callable[[], None]) -> None:
+    """One member's failure must not keep the others from hearing of the fork."""
+    try:
+        hook()
+    except Exception:
+        logger.exception("a fork hook failed")

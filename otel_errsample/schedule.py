@@ -33,6 +33,12 @@ class Schedule:
         elif self.all_due is None:
             self.all_due = now + self.schedule_delay
 
+    def overdue(self, now: float, *, errors_only: bool) -> None:
+        """What was due could not be sent: it is due again as soon as the back-off ends."""
+        self.errors_due = now
+        if not errors_only:
+            self.all_due = now
+
     def seconds_left(self, now: float) -> float:
         """Until the next timer; an hour when none runs."""
         due = min((due for due in (self.errors_due, self.all_due) if due is not None), default=now + 3600.0)
