@@ -120,7 +120,8 @@ def module_of(filename: str) -> tuple[str, int]:
 def _roots() -> set[str]:
     """The directories modules are imported from, with a slash at the end; the root of the file system tells nothing."""
     try:
-        paths = [os.path.abspath(entry) for entry in (*sys.path, os.curdir) if isinstance(entry, str)]
+        # Path.resolve would follow symbolic links, and frames do not.
+        paths = [os.path.abspath(entry) for entry in (*sys.path, os.curdir) if isinstance(entry, str)]  # noqa: PTH100  as said above
     except OSError:
         paths = [entry for entry in sys.path if isinstance(entry, str)]  # the working directory was removed
     return {f"{path}/" for path in (path.replace("\\", "/").rstrip("/") for path in paths) if path}
@@ -163,7 +164,9 @@ def above_message(stack: str, type_name: str, message: str) -> str | None:
     if not stack.endswith("\n"):
         return None
     printed = type_name.removeprefix("__main__.")
-    endings = (f"{printed}: {message}\n", f"{printed}: {message.partition(chr(10))[0]}") if message else (f"{printed}\n",)
+    endings = (
+        (f"{printed}: {message}\n", f"{printed}: {message.partition(chr(10))[0]}") if message else (f"{printed}\n",)
+    )
     for ending in (*endings, f"{printed}:"):
         for margin in ("\n", "\n  | "):
             at = stack.rfind(margin + ending)

@@ -93,6 +93,31 @@ def test_the_copy_that_is_being_sent_is_charged_until_the_batch_is_gone() -> Non
     assert 0 == buffer.used
 
 
+def test_a_request_being_sent_costs_no_waiting_span_its_place() -> None:
+    """The copy is reserved for beside the limit; counted in it too, one error would evict a request's worth of spans."""
+    ledger = Ledger()
+    buffer = Buffer(ledger, Limits(), 40_000, 10_000, 512, 1 << 20)
+    group = group_of(RESOURCES[0], SCOPES[0])
+    while buffer.offer(b"x" * 1_000, 2, group) is None and not ledger.endings["evicted"]:
+        pass
+    before = ledger.endings["evicted"]
+    batch = taken(buffer, 8, 9_000, buffer.newest, False)
+    batch.payload(0, len(batch))
+    assert buffer.offer(b"x" * 1_000, 3, group) is None
+    assert before + 1 == ledger.endings["evicted"]
+    assert buffer.used <= 40_000
+
+
+def test_healthy_spans_are_tried_again_after_a_request_came_back() -> None:
+    buffer = Buffer(Ledger(), Limits(), 3_000, 0, 512, 1 << 20)
+    group = group_of(RESOURCES[0], SCOPES[0])
+    buffer.offer(b"x" * 1_000, 1, group)
+    batch = taken(buffer, 8, 9_000, buffer.newest, False)
+    assert "buffer_full" == buffer.offer(b"x" * 2_500, 1, group)
+    batch.put_back(0, 1, False)
+    assert buffer.offer(b"x" * 100, 1, group) is None
+
+
 def test_only_what_was_admitted_before_a_moment_is_taken() -> None:
     buffer = a_buffer()
     admitted(buffer, [a_span(n, RESOURCES[0], SCOPES[0]) for n in range(3)])

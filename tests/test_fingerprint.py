@@ -339,9 +339,14 @@ class TestText:
         assert "shop.pay:plain" == _hot.Classifier().facts(event=text).culprit
 
     def test_a_stack_is_parsed_once_for_all_its_messages(self, shop: dict[str, Any], monkeypatch: Any) -> None:
-        parsed = []
+        parsed: list[tuple[str, str]] = []
         parse = fingerprint.parse_stack
-        monkeypatch.setattr(fingerprint, "parse_stack", lambda *given: parsed.append(given) or parse(*given))
+
+        def counted(body: str, name: str) -> Any:
+            parsed.append((body, name))
+            return parse(body, name)
+
+        monkeypatch.setattr(fingerprint, "parse_stack", counted)
         classifier = _hot.Classifier()
         stack = self.stack(shop)
         for number in range(50):
@@ -355,20 +360,31 @@ class TestText:
         classifier = _hot.Classifier()
         stack = self.stack(shop)
         events = [
-            {"exception.type": name, "exception.message": "no", "exception.stacktrace": stack.replace("ValueError", name)}
+            {
+                "exception.type": name,
+                "exception.message": "no",
+                "exception.stacktrace": stack.replace("ValueError", name),
+            }
             for name in ("ValueError", "KeyError", "ValueError")
         ]
         first, other, again = (classifier.facts(event=event).fingerprint for event in events)
         assert (first, True) == (again, first != other)
 
     def test_many_new_stacks_forget_the_oldest_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        parsed = []
+        parsed: list[tuple[str, str]] = []
         parse = fingerprint.parse_stack
-        monkeypatch.setattr(fingerprint, "parse_stack", lambda *given: parsed.append(given) or parse(*given))
+
+        def counted(body: str, name: str) -> Any:
+            parsed.append((body, name))
+            return parse(body, name)
+
+        monkeypatch.setattr(fingerprint, "parse_stack", counted)
         classifier = _hot.Classifier()
 
         def fail_at(place: int) -> None:
-            stack = f'Traceback (most recent call last):\n  File "/srv/app/a.py", line {place}, in pay\nValueError: no\n'
+            stack = (
+                f'Traceback (most recent call last):\n  File "/srv/app/a.py", line {place}, in pay\nValueError: no\n'
+            )
             classifier.facts(event={**self.EVENT, "exception.stacktrace": stack})
 
         for place in range(2049):

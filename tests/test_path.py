@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import os
 import signal
 import threading
 import time
@@ -14,9 +15,9 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.trace import SpanContext, StatusCode, TraceFlags, Tracer
+from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags, Tracer
 
-from otel_errsample import ErrorSpanProcessor
+from otel_errsample import ErrorFacts, ErrorSpanProcessor, Verdict
 from otel_errsample.testing.transport import CollectingTransport
 
 
@@ -61,6 +62,68 @@ def test_what_is_no_span_is_an_internal_error_and_nothing_else(processor: ErrorS
     processor.on_end(span)
     assert (1, 1) == (processor.stats().ended, processor.stats().endings["internal_error"])
     assert 1 == processor.stats().internal_errors["on_end"]
+
+
+def test_a_subclass_that_forgets_our_init_is_harmless() -> None:
+    class Forgetful(ErrorSpanProcessor):
+        def __init__(self) -> None:
+            pass
+
+    forgetful = Forgetful()
+    forgetful.on_start(a_span())
+    forgetful.on_end(a_span())
+
+
+def test_a_span_that_meets_a_shutdown_on_its_way_ends_after_shutdown() -> None:
+    processor: ErrorSpanProcessor
+
+    def shut_down_meanwhile(span: ReadableSpan, facts: ErrorFacts) -> None:
+        processor.shutdown(1_000)
+
+    processor = ErrorSpanProcessor("keep", transport=CollectingTransport(), enrich=shut_down_meanwhile)
+    failed = ReadableSpan(
+        "s",
+        context=SpanContext(7, 1, False, TraceFlags(1)),
+        resource=RESOURCE,
+        status=Status(StatusCode.ERROR),
+        start_time=1,
+        end_time=2,
+    )
+    processor.on_end(failed)
+    stats = processor.stats()
+    assert (0, 1) == (stats.buffered, stats.endings["after_shutdown"])
+
+
+def test_the_books_balance_at_any_moment_also_inside_a_hook() -> None:
+    balanced: list[bool] = []
+    one: ErrorSpanProcessor
+
+    def look(verdict: Verdict) -> None:
+        balanced.append(one.stats().balanced)
+
+    one = ErrorSpanProcessor("keep", transport=CollectingTransport(), on_verdict=look)
+    one.on_end(ReadableSpan("s", context=SpanContext(7, 1, False), resource=RESOURCE, status=Status(StatusCode.ERROR)))
+    one.shutdown(1_000)
+    assert [True] == balanced
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_a_forked_child_counts_from_zero() -> None:
+    now = [0]
+    processor = ErrorSpanProcessor("keep 1 per second", transport=CollectingTransport(), clock=lambda: now[0])
+    for number in range(1, 12):
+        processor.on_end(a_span(number))
+    pid = os.fork()
+    if pid == 0:
+        clean = processor.stats().ended == 0 and processor.stats().rules[0].matched == 0
+        now[0] = 2_000_000_000
+        processor.on_end(a_span(99))
+        clean = clean and processor.shutdown(5_000) and processor.stats().endings["delivered"] == 1
+        os._exit(0 if clean else 1)
+    _, status = os.waitpid(pid, 0)
+    assert 0 == os.waitstatus_to_exitcode(status)
+    assert 11 == processor.stats().ended
+    processor.shutdown(5_000)
 
 
 def test_the_live_exception_survives_the_hooks(processor: ErrorSpanProcessor) -> None:

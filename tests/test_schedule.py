@@ -52,6 +52,18 @@ def test_what_has_gone_stops_its_timer() -> None:
     assert not schedule.is_due(200.0)
 
 
+def test_what_could_not_be_sent_is_due_when_the_back_off_ends() -> None:
+    schedule = Schedule(0.2, 5.0)
+    schedule.look(100.0, errors=1, spans=2)
+    schedule.overdue(100.3, errors_only=True)
+    assert schedule.is_due(100.3)
+    assert schedule.only_errors(100.3)
+    schedule.overdue(100.3, errors_only=False)
+    assert not schedule.only_errors(100.3)
+    schedule.look(100.4, errors=0, spans=0)
+    assert not schedule.is_due(100.4)
+
+
 def test_back_off_grows_with_jitter_and_is_bounded() -> None:
     back_off = BackOff(random.Random(7))
     waits = []
