@@ -179,7 +179,8 @@ cdef void put_status(Encoder* e, object status) noexcept:
     if status is None:
         return
     content = open_message(e.w, SPAN_STATUS, 1)
-    put_text(e.w, STATUS_MESSAGE, peek(e, <Accessor> status_description, status), e.cuts.text, &e.repaired)
+    # The SDK writes the message into the description too: one cut for both.
+    put_text(e.w, STATUS_MESSAGE, peek(e, <Accessor> status_description, status), e.cuts.message, &e.repaired)
     code = peek(e, <Accessor> status_code, status)
     put_varint(e.w, STATUS_CODE, member_position(e, STATUS_MEMBERS, code))
     close_message(e.w, content, 1)

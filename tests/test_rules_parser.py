@@ -82,6 +82,7 @@ def test_rules_without_a_name_are_counted_from_one_among_all() -> None:
         ("x:", "r:1:3: expected an action, got the end of the rule (one of keep, drop, head, shadow)"),
         ("shadow shadow drop", "r:1:8: 'shadow' is written once"),
         ("keep error", "r:1:6: expected 'if' before the condition, got 'error' (write: keep if error ...)"),
+        ("drop unless a", "r:1:6: expected 'if' before the condition, got 'unless' (write: drop if not (...))"),
         ("keep 5% iff error", "r:1:9: expected 'if' before the condition, got 'iff' (did you mean 'if'?)"),
         ("drop )", "r:1:6: unexpected ')' after the action"),
         ("keep drop", "r:1:6: unexpected 'drop' after the action (separate rules by a new line or ';')"),

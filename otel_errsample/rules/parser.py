@@ -130,7 +130,8 @@ class _RuleParser:
             self._fail(f"unexpected {self._got()} after the action", "write, for instance: keep 5 per second by name")
         if self._token.kind == "mark":
             self._fail(f"unexpected {self._got()} after the action")
-        hint = self._meant("if") or f"write: {action} if {self._token.text[:60]} ..."
+        after = "not (...)" if self._token.text == "unless" else f"{self._token.text[:60]} ..."
+        hint = self._meant("if") or f"write: {action} if {after}"
         self._fail(f"expected 'if' before the condition, got {self._got()}", hint)
 
     def _action(self, shadow: bool = False) -> Action:
