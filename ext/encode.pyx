@@ -6,6 +6,7 @@ and what does not fit the cap is cut, level by level, until it does. One span ne
 
 from collections import deque
 
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.list cimport PyList_CheckExact
 from cpython.object cimport PyObject, PyObject_Size
 from cpython.ref cimport Py_TYPE
@@ -13,6 +14,7 @@ from cpython.sequence cimport PySequence_Fast_GET_ITEM, PySequence_Fast_GET_SIZE
 from cpython.tuple cimport PyTuple_CheckExact
 from libc.stdint cimport uint32_t
 from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
 
 from wire cimport Writer, close_message, make_room, open_message, put_fixed32, put_fixed64, put_varint
 
@@ -269,9 +271,33 @@ cdef Py_ssize_t put_links(Encoder* e, object links) noexcept:
     return total - i
 
 
+cdef inline void put_ready(Writer* w, object encoded) noexcept:
+    """Fields that were encoded before."""
+    cdef size_t size = PyBytes_GET_SIZE(encoded)
+    if make_room(w, size):
+        memcpy(w.start + w.size, PyBytes_AS_STRING(encoded), size)
+        w.size += size
+
+
+cdef bytes extra_fields(dict extra):
+    """Extra attributes as fields of a span, uncut (they are short); None where one would have to be repaired."""
+    cdef Writer w
+    cdef Encoder e
+    writer_open(&w, BLOCK)
+    try:
+        e.w = &w
+        e.in_event = False
+        e.repaired = 0
+        e.cuts = &CUTS[0]
+        put_attributes(&e, SPAN_ATTRIBUTES, extra, ALL_ITEMS, 0)
+        return None if e.repaired or w.overflow else w.start[:w.size]
+    finally:
+        writer_close(&w)
+
+
 cdef void put_span(
     Encoder* e, object span, object context, object attributes, object events, object status, object trace_state,
-    object extra
+    object extra, object encoded
 ) noexcept:
     cdef size_t content = open_message(e.w, SCOPE_SPANS_SPANS, 2)
     cdef Py_ssize_t left_out = 0
@@ -287,7 +313,9 @@ cdef void put_span(
     put_fixed64(e.w, SPAN_END, nanoseconds(e, peek(e, <Accessor> span_end, span)))
     if attributes is not None:
         left_out = put_attributes(e, SPAN_ATTRIBUTES, attributes, e.cuts.attributes, 0)
-    if extra is not None:
+    if encoded is not None and not e.cuts.fit:
+        put_ready(e.w, encoded)
+    elif extra is not None:
         left_out += put_attributes(e, SPAN_ATTRIBUTES, extra, ALL_ITEMS, 0)
     dropped = peek(e, <Accessor> span_dropped_attributes, span)
     put_varint(e.w, SPAN_DROPPED_ATTRIBUTES, dropped_count(e, dropped, left_out))
@@ -307,11 +335,12 @@ cdef void put_span(
 
 cdef int encode_span(
     Writer* w, object span, object context, object attributes, object events, object status, object trace_state,
-    object extra, uint32_t* repaired
+    object extra, object encoded, uint32_t* repaired
 ) except -1:
     """Write the span as a field of ScopeSpans.spans; returns the level of cuts it took, 0 for none.
 
-    `trace_state` replaces the span's own unless None; `extra` follows the attributes. Raises ValueError where there
+    `trace_state` replaces the span's own unless None; `extra` follows the attributes, and `encoded` is what
+    `extra_fields` made of it, or None. Raises ValueError where there
     is no context to read the ids from.
     """
     cdef Encoder e
@@ -325,7 +354,7 @@ cdef int encode_span(
         e.repaired = 0
         w.size = 0
         w.overflow = False
-        put_span(&e, span, context, attributes, events, status, trace_state, extra)
+        put_span(&e, span, context, attributes, events, status, trace_state, extra, encoded)
         if not w.overflow:
             break
     repaired[0] = e.repaired

@@ -4,9 +4,11 @@ The span is frozen by now, so they ride along in a dict of their own. Most impor
 attributes or 1 KiB is left out from the end. Entered under the GIL; user values pass only `merge_user`.
 """
 
-from cpython.dict cimport PyDict_CheckExact
+cimport cython
+from cpython.dict cimport PyDict_CheckExact, PyDict_Next
 from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_CheckExact
-from cpython.unicode cimport PyUnicode_Check, PyUnicode_Substring
+from cpython.object cimport PyObject
+from cpython.unicode cimport PyUnicode_Check, PyUnicode_CheckExact, PyUnicode_Substring
 
 cdef extern from "Python.h":
     bint PyUnicode_IS_ASCII(object text)
@@ -23,6 +25,12 @@ cdef enum:
     USER_ATTRIBUTES = 16
     USER_KEY = 128
     USER_TEXT = 1024
+    REMEMBERED = 256        # enrichments; `brief` bounds each
+
+cdef enum:                  # which names of ours a span has itself
+    NO_NAMES
+    ERROR_TYPE              # as the instrumentations of HTTP set it
+    OTHER_NAMES
 
 
 cdef inline Py_ssize_t text_bytes(str text) noexcept:
@@ -112,6 +120,97 @@ cdef put_chain(dict extra, object attributes, ErrorFacts facts, Py_ssize_t room)
         room -= text_bytes(name)
     if names and room >= 0:
         extra["errsample.chain"] = names
+
+
+@cython.final
+cdef class Enrichment:
+    """The extra attributes of errors that are alike, and their bytes on the wire."""
+    cdef dict extra             # not to be changed
+    cdef bytes encoded          # as fields of the span
+    cdef ErrorFacts facts       # what they were made of; nothing else is filled in
+    cdef object rule
+    cdef int own
+
+
+cdef int own_names(object attributes) noexcept:
+    cdef PyObject *key
+    cdef Py_ssize_t position = 0
+    cdef int own = NO_NAMES
+    while attributes is not None and PyDict_Next(attributes, &position, &key, NULL):
+        if not PyUnicode_CheckExact(<object> key) or not errsample_ready(<object> key):
+            return OTHER_NAMES
+        text = <str> key
+        if text[0] == c"e" and text[1] == c"r" and text[2] == c"r":     # a str ends with a zero
+            if text == "error.type":
+                own = ERROR_TYPE
+            else:
+                return OTHER_NAMES
+    return own
+
+
+cdef bint alike(ErrorFacts one, ErrorFacts other) except -1:
+    """Whether two errors get the same attributes."""
+    return (
+        one.fingerprint is other.fingerprint and one.culprit is other.culprit
+        and one.kind_code == other.kind_code and one.fault_code == other.fault_code
+        and one.severity_code == other.severity_code and one.recovery_code == other.recovery_code
+        and one.source_code == other.source_code and <str> one.code == <str> other.code
+        and <str> one.exception == <str> other.exception and <str> one.cause == <str> other.cause
+        and (one.chain is other.chain or one.chain == other.chain)
+    )
+
+
+cdef bint brief(ErrorFacts facts) except -1:
+    """Whether the texts are short enough to be kept."""
+    cdef Py_ssize_t size = 0
+    for text in (facts.exception, facts.cause, facts.code) + (facts.chain or ()):
+        if text is not None:
+            size += len(<str> text)
+    return size <= MOST_BYTES
+
+
+@cython.final
+cdef class Enrichments:
+    """Remembers what errors were enriched with: they repeat themselves, and a kept error costs 7,200 instructions of
+    33,000 less where its attributes need neither be made nor encoded again.
+    """
+    cdef list made
+
+    def __cinit__(self):
+        self.made = [None] * REMEMBERED
+
+    cdef Enrichment of(self, ErrorFacts facts, object attributes, object rule, object scope):
+        """What an error's span gets beside `errsample.suppressed`; None where it is not worth remembering."""
+        cdef Enrichment known
+        cdef int own = own_names(attributes)
+        # One error passes several spans, on whose side of a call these depend.
+        cdef uint64_t place = facts.fingerprint_hash + 101 * facts.fault_code + 53 * facts.severity_code + 29 * own
+        cdef Py_ssize_t slot = place % REMEMBERED
+        if own == OTHER_NAMES:
+            return None
+        known = self.made[slot]
+        if known is not None and known.own == own and known.rule is rule and alike(known.facts, facts):
+            return known
+        return self.remember(slot, facts, attributes, rule, scope, own) if brief(facts) else None
+
+    cdef Enrichment remember(
+        self, Py_ssize_t slot, ErrorFacts facts, object attributes, object rule, object scope, int own
+    ):
+        cdef Enrichment made = Enrichment.__new__(Enrichment)
+        made.extra = enrich(facts, attributes, rule, scope, 0, True)
+        made.encoded = extra_fields(made.extra)
+        if made.encoded is None:
+            return None
+        made.rule = rule
+        made.own = own
+        made.facts = ErrorFacts.__new__(ErrorFacts)
+        made.facts.fingerprint, made.facts.culprit = facts.fingerprint, facts.culprit
+        made.facts.kind_code, made.facts.fault_code = facts.kind_code, facts.fault_code
+        made.facts.severity_code, made.facts.recovery_code = facts.severity_code, facts.recovery_code
+        made.facts.source_code, made.facts.code = facts.source_code, facts.code
+        made.facts.exception, made.facts.cause, made.facts.chain = facts.exception, facts.cause, facts.chain
+        self.made[slot] = made
+        return made
 
 
 cdef object plain_value(object value):

@@ -52,6 +52,7 @@ cdef class Path:
     cdef Tracker tracker
     cdef Classifier classifier
     cdef Groups groups
+    cdef Enrichments enrichments
     cdef Seen[SEEN_SLOTS] seen
     cdef size_t most_span_bytes         # resource and scope included
     cdef bint leaves_head_sampled       # stands beside another processor: what the head sampler kept is not ours
@@ -65,6 +66,7 @@ cdef class Path:
     def __cinit__(self, *args, **kwargs):
         self.tracker = Tracker()
         self.groups = Groups()
+        self.enrichments = Enrichments()
 
     def prepare(self, Ledger ledger, Limits limits, Buffer buffer, RuleTable table, Classifier classifier, *,
                 size_t most_span_bytes, bint leaves_head_sampled, user_enrich, on_verdict, rebuild, start_worker):
@@ -162,6 +164,8 @@ cdef class Path:
         cdef Group group
         cdef Writer writer
         cdef object extra, trace_state, copy = None
+        cdef object encoded = None
+        cdef Enrichment enrichment = None
         cdef uint32_t repaired = 0
         cdef int level
         cdef bint failed = facts is not None and facts.error
@@ -169,8 +173,13 @@ cdef class Path:
             lane = self.lane_of(facts)
         elif self.buffer.refusing:
             return BUFFER_FULL
-        extra = enrich(facts, attributes, self.rule_name(decision.rule), SPAN_SCOPE, decision.carried,
-                       not sampled)
+        rule = self.rule_name(decision.rule)
+        if failed and not decision.carried and self.user_enrich is None:
+            enrichment = self.enrichments.of(facts, attributes, rule, SPAN_SCOPE)
+        if enrichment is not None:
+            extra, encoded = enrichment.extra, enrichment.encoded
+        else:
+            extra = enrich(facts, attributes, rule, SPAN_SCOPE, decision.carried, not sampled)
         if self.user_enrich is not None and failed:
             self.ask_user(span, facts, extra, attributes)
         if self.leaves_head_sampled:
@@ -181,7 +190,7 @@ cdef class Path:
         writer_open(&writer, room_for(self.most_span_bytes, group))
         try:
             level = encode_span(
-                &writer, span, context, attributes, events, status, trace_state, extra, &repaired
+                &writer, span, context, attributes, events, status, trace_state, extra, encoded, &repaired
             )
             self.ledger.truncated += level > 0
             self.ledger.repaired += repaired > 0
