@@ -322,8 +322,12 @@ cdef void put_span(
     left_out = put_events(e, events)
     dropped = peek(e, <Accessor> span_dropped_events, span)
     put_varint(e.w, SPAN_DROPPED_EVENTS, dropped_count(e, dropped, left_out))
-    left_out = put_links(e, peek(e, <Accessor> span_links, span))
-    dropped = peek(e, <Accessor> span_dropped_links, span)
+    held = peek(e, <Accessor> held_links, span)
+    left_out = put_links(e, peek(e, <Accessor> plain_list, held))
+    if <PyObject*> Py_TYPE(span) == READABLE and <PyObject*> Py_TYPE(held) == LIST:
+        dropped = peek(e, <Accessor> list_dropped, held)
+    else:
+        dropped = peek(e, <Accessor> span_dropped_links, span)
     put_varint(e.w, SPAN_DROPPED_LINKS, dropped_count(e, dropped, left_out))
     put_status(e, status)
     if make_room(e.w, 1):

@@ -64,8 +64,9 @@ cdef inline object span_events(object span):
     return plain_list(field(span, "_events", "events"))
 
 
-cdef inline object span_links(object span):
-    return plain_list(field(span, "_links", "links"))
+cdef inline object held_links(object span):
+    """The links with what counts those left out, or what the public property answers."""
+    return field(span, "_links", "links")
 
 
 cdef inline object span_status(object span):
@@ -200,7 +201,11 @@ cdef inline object span_dropped_events(object span):
 
 
 cdef inline object span_dropped_links(object span):
-    return dropped(span, READABLE, "_links", LIST, "dropped_links")
+    return PyObject_GetAttr(span, "dropped_links")
+
+
+cdef inline object list_dropped(object held):
+    return PyObject_GenericGetAttr(held, "dropped")
 
 
 cdef inline object event_dropped_attributes(object event):
