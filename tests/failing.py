@@ -54,11 +54,12 @@ def make_span(
     description: str | None = None,
     attributes: Mapping[str, Any] | None = None,
     events: Sequence[Mapping[str, Any]] = (),
+    span_id: int = 5,
 ) -> ReadableSpan:
     """An ended span as a processor gets it; `events` are the attributes of its exception events."""
     return ReadableSpan(
         name,
-        context=SpanContext(3, 5, False, TraceFlags(1)),
+        context=SpanContext(3, span_id, False, TraceFlags(1)),
         attributes=dict(attributes or {}),
         events=[Event("exception", dict(event), 1) for event in events],
         kind=SpanKind[kind],

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otel_errsample import _hot
-from tests.failing import raised
+from otel_errsample import ErrorSpanProcessor, _hot
+from otel_errsample.testing.transport import CollectingTransport
+from tests.failing import event, make_span, raised
 
 CLASSIFIER = _hot.Classifier()
 
@@ -158,3 +159,61 @@ class TestMergeUser:
         extra: dict[str, Any] = {}
         assert 4 == _hot.merge_user(extra, {f"k{number}": number for number in range(20)})
         assert 16 == len(extra)
+
+
+OWN_NAMES: list[dict[str, Any]] = [
+    {},
+    {"http.route": "/cart"},
+    {"error.type": "mine"},
+    {"errsample.kind": "mine", "n": 1},
+    {"err": 1, "errsample.culprit": "mine"},
+    {"": 1, "é": "x"},
+]
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["ValueError", "TimeoutError", "shop.Refused", ""]),
+            st.sampled_from(["SERVER", "CLIENT", "INTERNAL"]),
+            st.sampled_from(OWN_NAMES),
+            st.sampled_from([None, 404, 503]),
+        ),
+        min_size=1,
+        max_size=30,
+    )
+)
+def test_what_is_remembered_of_like_errors_is_what_would_be_made_anew(
+    cases: list[tuple[str, str, dict[str, Any], Any]],
+) -> None:
+    """The path remembers the attributes of errors that are alike, and their bytes: no error may get another's."""
+    transport = CollectingTransport()
+    processor = ErrorSpanProcessor("mine: keep", transport=transport)
+    expected: dict[int, set[str]] = {}
+    for number, (name, kind, own, status) in enumerate(cases, 1):
+        attributes = own if status is None else {**own, "http.response.status_code": status}
+        span = make_span(
+            kind=kind,
+            status="ERROR",
+            attributes=attributes,
+            events=[event(name, f"message {number}")] if name else [],
+            span_id=number,
+        )
+        facts = CLASSIFIER.classify_span(span)
+        assert facts is not None
+        if facts.error:
+            extra = enriched(facts, attributes, "mine", "span", 0, True)
+            expected[number] = {f"{key}={value}" for key, value in extra.items() if isinstance(value, str)}
+        processor.on_end(span)
+    assert processor.shutdown(5_000)
+    received = {
+        int.from_bytes(span.span_id, "big"): {
+            f"{item.key}={item.value.string_value}" for item in span.attributes if item.value.HasField("string_value")
+        }
+        for span in transport.spans()
+    }
+    for number, attributes_made in expected.items():
+        assert attributes_made <= received[number]
+        own_texts = {f"{key}={value}" for key, value in cases[number - 1][2].items() if isinstance(value, str)}
+        assert received[number] == attributes_made | own_texts
