@@ -147,8 +147,9 @@ class ErrorSpanProcessor(Path, SpanProcessor):
     def shutdown(self, timeout_millis: int | None = None) -> bool:  # type: ignore[override]
         """Flush and end within `timeout_millis` (default `OTEL_ERRSAMPLE_SHUTDOWN_TIMEOUT_MS`) and say the truth.
 
-        Returns True when every span that was still waiting was delivered. What could not be delivered is counted as `undelivered`, or
-        `delivery_unknown` where it was sent and never answered. A second call returns the first one's answer.
+        Returns True when every span that was still waiting was delivered. What could not be delivered is counted as
+        `undelivered`, or `delivery_unknown` where it was sent and never answered. A second call returns the first one's
+        answer.
         """
         if self._shut_down is None:
             self._shut_down = False
