@@ -11,7 +11,9 @@ from hypothesis import HealthCheck, settings
 # a person who waits.
 settings.register_profile("normal", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("long", parent=settings.get_profile("normal"), max_examples=20_000)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "normal"))
+# A change lands or not by what it does, not by what chance finds on that day; a developer's runs go on exploring.
+settings.register_profile("ci", parent=settings.get_profile("normal"), derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") == "true" else "normal"))
 
 
 @pytest.fixture(autouse=True)
