@@ -32,7 +32,10 @@ cdef class Groups:
                 self.table.clear()
             group = self.equal(encoded_group(resource, scope))
             self.table[key] = (resource, scope, group)
-        self.last_resource, self.last_scope, self.last = resource, scope, group
+        # Dropping the former ones may run a finaliser, and that a hook: it must not find new keys beside the old group.
+        self.last = None
+        self.last_resource, self.last_scope = resource, scope
+        self.last = group
         return group
 
     cdef Group equal(self, Group fresh):

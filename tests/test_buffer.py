@@ -69,7 +69,8 @@ def test_an_error_evicts_what_is_worth_less(victim: int) -> None:
     room = sum(ending is None for ending in offered(buffer, 10, victim))
     assert [None] * 3 == offered(buffer, 3, FIRST)
     assert 3 <= ledger.endings["evicted"] <= room
-    assert 3 == buffer.errors_waiting - (buffer.spans_waiting - 3 if victim == REPEATED else 0)
+    assert 3 == buffer.lanes[FIRST]
+    assert room - ledger.endings["evicted"] == buffer.lanes[victim]
 
 
 def test_repeated_errors_never_evict_first_errors() -> None:
