@@ -8,8 +8,13 @@ from __future__ import annotations
 
 import errno
 import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib import resources
 from typing import Final, NamedTuple
+
+from otel_errsample.errors import ConfigError
 
 KINDS: Final = (
     "business", "client", "auth", "timeout", "connection", "throttle", "unavailable", "conflict",
@@ -31,6 +36,59 @@ VIEWS: Final[dict[str, frozenset[str]]] = {
     "server": frozenset({"bug", "unknown"}),
     "fatal": frozenset({"fatal"}),
 }
+
+AXES: Final[Mapping[str, tuple[str, ...]]] = {
+    "kind": KINDS,
+    "fault": FAULTS,
+    "severity": SEVERITIES,
+    "recovery": RECOVERIES,
+}
+LONGEST_DOMAIN: Final = 64
+LONGEST_PATTERN: Final = 300  # characters of a class name or glob, as of the names that are looked up
+
+
+def check_word(axis: str, word: object) -> None:
+    """Raise ConfigError where `word` is not one of the axis, or no usable domain."""
+    words = AXES.get(axis)
+    if words is None:
+        if not isinstance(word, str) or not 0 < len(word) <= LONGEST_DOMAIN or not word.isprintable():
+            raise ConfigError(f"{axis} is expected to be 1 to {LONGEST_DOMAIN} printable characters, got {word!r}")
+    elif word not in words:
+        near = get_close_matches(word, words, n=1) if isinstance(word, str) else []
+        hint = f"; hint: did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(f"{axis} is expected to be one of {', '.join(words)}, got {word!r}{hint}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserRow:
+    """What a user says about the errors of a class, or with a code; user rows go before everything else.
+
+    `exception` is a full class name, which covers its subclasses too, or a glob over full class names; `code` is one such
+    as "http:503", or a glob over codes such as "sqlstate:23*". In a glob `*` stands for any run of characters and `?` for
+    any one. At least one of the two is needed; where both are given, both must hold. An axis left out is filled with
+    what is usual for the kind. Raises ConfigError.
+    """
+
+    exception: str = ""
+    code: str = ""
+    kind: str
+    fault: str | None = None
+    severity: str | None = None
+    recovery: str | None = None
+    domain: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, pattern in (("exception", self.exception), ("code", self.code)):
+            if not isinstance(pattern, str) or len(pattern) > LONGEST_PATTERN:
+                raise ConfigError(f"{name} is expected to be at most {LONGEST_PATTERN} characters, got {pattern!r}")
+        if not self.exception and not self.code:
+            raise ConfigError("a row is expected to name an exception, a code or both, got neither")
+        check_word("kind", self.kind)
+        for axis in ("fault", "severity", "recovery", "domain"):
+            word = getattr(self, axis)
+            if word is not None:
+                check_word(axis, word)
+
 
 # A row says where to look instead of a kind: at the code the exception or the span carries, or at the cause.
 FROM_CODE: Final = "@code"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 import socket
+from typing import Any
 
 import pytest
 
-from otel_errsample import _hot, taxonomy
+from otel_errsample import ConfigError, _hot, taxonomy
 
 TABLE = taxonomy.load_table()
 CLASSIFIER = _hot.Classifier()
@@ -74,3 +75,32 @@ def test_errno_and_resolver_numbers_are_kept_apart() -> None:
 def test_a_row_outside_the_axes_is_refused_with_the_names_allowed(row: taxonomy.Row, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         _hot.Classifier({"a.B": row})
+
+
+class TestUserRow:
+    def test_what_is_left_out_is_none(self) -> None:
+        row = taxonomy.UserRow(exception="shop.Refused", kind="business")
+        assert ("", None, None, None, None) == (row.code, row.fault, row.severity, row.recovery, row.domain)
+
+    @pytest.mark.parametrize(
+        ("given", "complaint"),
+        [
+            ({"kind": "bug"}, "a row is expected to name an exception, a code or both, got neither"),
+            ({"kind": "bugs"}, r"kind is expected to be one of business, .*, got 'bugs'; hint: did you mean 'bug'\?"),
+            ({"kind": None}, "kind is expected to be one of business, .*, got None"),
+            ({"fault": "me"}, "fault is expected to be one of caller, self, dependency, unknown, got 'me'"),
+            ({"severity": "Error"}, "severity is expected to be one of .* hint: did you mean 'error'"),
+            ({"recovery": "retry-tx"}, "recovery is expected to be one of .* hint: did you mean 'retry_tx'"),
+            ({"domain": ""}, "domain is expected to be 1 to 64 printable characters, got ''"),
+            ({"domain": "a\nb"}, "domain is expected to be 1 to 64 printable characters"),
+            ({"exception": "x" * 301}, "exception is expected to be at most 300 characters"),
+            ({"code": 503}, "code is expected to be at most 300 characters, got 503"),
+        ],
+        ids=lambda value: value if isinstance(value, str) else "",
+    )
+    def test_a_row_that_means_nothing_is_refused_with_what_is_expected(
+        self, given: dict[str, Any], complaint: str
+    ) -> None:
+        whole = {"kind": "bug", **({} if given == {"kind": "bug"} else {"exception": "a.B"}), **given}
+        with pytest.raises(ConfigError, match=complaint):
+            taxonomy.UserRow(**whole)
