@@ -3,6 +3,7 @@
 cimport cython
 from cpython.exc cimport PyErr_SetInterrupt
 from cpython.long cimport PyLong_AsLong
+from libc.string cimport memset
 
 cdef enum:
     SAMPLED = 1             # W3C trace-flags bit
@@ -55,6 +56,8 @@ cdef class Path:
     cdef Enrichments enrichments
     cdef Seen[SEEN_SLOTS] seen
     cdef size_t most_span_bytes         # resource and scope included
+    cdef bint dry_run                   # the head sampler alone decides, the rules are rehearsed
+    cdef uint64_t[5] rehearsed          # spans by what would have been done, numbered as ACTIONS
     cdef bint leaves_head_sampled       # stands beside another processor: what the head sampler kept is not ours
     cdef object user_enrich, on_verdict
     cdef object rebuild                 # for a user's exporter: (span, trace_state, extra) -> ReadableSpan
@@ -69,7 +72,8 @@ cdef class Path:
         self.enrichments = Enrichments()
 
     def prepare(self, Ledger ledger, Limits limits, Buffer buffer, RuleTable table, Classifier classifier, *,
-                size_t most_span_bytes, bint leaves_head_sampled, user_enrich, on_verdict, rebuild, start_worker):
+                size_t most_span_bytes, bint leaves_head_sampled, bint dry_run, user_enrich, on_verdict, rebuild,
+                start_worker):
         """Put the stages together; once, before the first span."""
         self.ledger = ledger
         self.limits = limits
@@ -78,6 +82,7 @@ cdef class Path:
         self.classifier = classifier
         self.most_span_bytes = most_span_bytes
         self.leaves_head_sampled = leaves_head_sampled
+        self.dry_run = dry_run
         self.user_enrich = user_enrich
         self.on_verdict = on_verdict
         self.rebuild = rebuild
@@ -137,20 +142,40 @@ cdef class Path:
         if sampled and self.leaves_head_sampled:
             return LEFT_TO_HEAD
         decide(self.table, span, context, attributes, facts, sampled, &decision)
-        if decision.action == KEEP or decision.action == HEAD and sampled:
-            ending = self.keep(span, context, attributes, events, status, facts, sampled, &decision)
+        if self.dry_run:
+            ending = self.rehearse(span, context, attributes, events, status, facts, sampled, &decision)
+        elif decision.action == KEEP or decision.action == HEAD and sampled:
+            ending = self.keep(span, context, attributes, events, status, facts, sampled, &decision, None)
         else:
             ending = ending_of(decision.action)
         if self.on_verdict is not None and facts is not None and facts.error:
             self.tell(context, facts, &decision, ending == PENDING)
         return ending
 
+    cdef int rehearse(self, object span, object context, object attributes, object events, object status,
+                      ErrorFacts facts, bint sampled, Decision* decision) except -2:
+        """Do what the head sampler alone would, and note on the span what was decided."""
+        cdef Decision plain
+        self.rehearsed[decision.action] += 1
+        if not sampled:
+            return NOT_SAMPLED
+        no_decision(&plain)
+        return self.keep(
+            span, context, attributes, events, status, facts, sampled, &plain,
+            dry_run_notes(decision, self.rule_name(decision.rule), attributes),
+        )
+
+    def rehearsals(self):
+        """Spans by what would have been done with them, for every action."""
+        cdef int action
+        return {ACTIONS[action]: self.rehearsed[action] for action in range(len(ACTIONS))}
+
     cdef int keep(self, object span, object context, object attributes, object events, object status,
-                  ErrorFacts facts, bint sampled, Decision* decision) except -2:
+                  ErrorFacts facts, bint sampled, Decision* decision, dict notes) except -2:
         """enrich, encode and buffer; a failure gives the carried count back before it goes up."""
         cdef int ending = INTERNAL_ERROR
         try:
-            ending = self.store(span, context, attributes, events, status, facts, sampled, decision)
+            ending = self.store(span, context, attributes, events, status, facts, sampled, decision, notes)
         finally:
             if ending != PENDING and decision.carried:
                 self.limits.give_back(decision.limiter, decision.slot, decision.carried)
@@ -159,7 +184,7 @@ cdef class Path:
         return ending
 
     cdef int store(self, object span, object context, object attributes, object events, object status,
-                   ErrorFacts facts, bint sampled, Decision* decision) except -2:
+                   ErrorFacts facts, bint sampled, Decision* decision, dict notes) except -2:
         cdef int lane = LANE_HEAD
         cdef Group group
         cdef Writer writer
@@ -174,12 +199,14 @@ cdef class Path:
         elif self.buffer.refusing:
             return BUFFER_FULL
         rule = self.rule_name(decision.rule)
-        if failed and not decision.carried and self.user_enrich is None:
+        if failed and not decision.carried and self.user_enrich is None and notes is None:
             enrichment = self.enrichments.of(facts, attributes, rule, SPAN_SCOPE)
         if enrichment is not None:
             extra, encoded = enrichment.extra, enrichment.encoded
         else:
             extra = enrich(facts, attributes, rule, SPAN_SCOPE, decision.carried, not sampled)
+            if notes is not None:
+                extra = {**notes, **(extra or {})}
         if self.user_enrich is not None and failed:
             self.ask_user(span, facts, extra, attributes)
         if self.leaves_head_sampled:
@@ -259,10 +286,25 @@ cdef class Path:
         """Start at zero after a fork: what the parent buffered and counted is the parent's."""
         self.limits.reset()
         self.table.reset()
+        memset(self.rehearsed, 0, sizeof(self.rehearsed))
         self.ledger.clear()
         self.groups.clear()
         self.buffer.restart_in_child()
         self.worker_alive = False
+
+
+cdef dict dry_run_notes(Decision* decision, object rule, object attributes):
+    """What would have happened to a span that the head sampler exports: its action, rule and weight."""
+    cdef dict notes = {"errsample.dry_run.action": ACTIONS[decision.action]}
+    if rule is not None:
+        notes["errsample.dry_run.rule"] = (<str> rule)[:RULE_LENGTH]
+    if decision.action == KEEP and decision.weight == TH_SET:
+        notes["errsample.dry_run.th"] = format_threshold(decision.threshold)
+    if decision.carried:
+        notes["errsample.dry_run.suppressed"] = min(decision.carried, <uint64_t> 0x7FFFFFFFFFFFFFFF)
+    if attributes is None:
+        return notes
+    return {name: note for name, note in notes.items() if find_quietly(attributes, name) == NULL}
 
 
 cdef inline size_t room_for(size_t most, Group group) noexcept:

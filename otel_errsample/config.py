@@ -19,13 +19,13 @@ _WHOLE_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,30}", re.ASCII)
 class Setting(NamedTuple):
     """One row: `argument` is its name in code and the field of `Settings`.
 
-    `default` decides the type: int (with `unit`, `low` and `high`), str, or a tuple of str, comma separated in the
-    environment.
+    `default` decides the type: bool, int (with `unit`, `low` and `high`), str, or a tuple of str, comma separated in
+    the environment.
     """
 
     argument: str
     variable: str
-    default: int | str | tuple[str, ...]
+    default: bool | int | str | tuple[str, ...]
     help: str
     unit: str = ""
     low: int = 0
@@ -34,6 +34,8 @@ class Setting(NamedTuple):
     @property
     def expectation(self) -> str:
         """What a value has to be, for messages and the table."""
+        if isinstance(self.default, bool):
+            return "true or false"
         if isinstance(self.default, int):
             return f"a whole number of {self.unit} from {self.low} to {self.high}"
         if isinstance(self.default, tuple):
@@ -80,6 +82,12 @@ SETTINGS: Final = (
         "OTEL_ERRSAMPLE_IN_APP_INCLUDE",
         (),
         "Module prefixes that count as the application's own code in fingerprints, although they are installed packages.",
+    ),
+    Setting(
+        "dry_run",
+        "OTEL_ERRSAMPLE_DRY_RUN",
+        False,
+        "`true`: export what the head sampler alone would, count every verdict, and note on each exported span what would have happened to it.",
     ),
     Setting(
         "max_request_bytes",
@@ -150,6 +158,7 @@ class Settings:
     flush_errors_ms: int
     shutdown_timeout_ms: int
     in_app_include: tuple[str, ...]
+    dry_run: bool
     max_request_bytes: int
     schedule_delay_ms: int
     max_export_batch_size: int
@@ -188,7 +197,7 @@ def _warn_of_unknown(environ: Mapping[str, str], warn: Warn) -> None:
             warn(name, "is no setting of this version" + (f"; did you mean {PREFIX}{near[0]}?" if near else ""))
 
 
-def _from_text(setting: Setting, text: str, warn: Warn) -> int | str | tuple[str, ...]:
+def _from_text(setting: Setting, text: str, warn: Warn) -> bool | int | str | tuple[str, ...]:
     text = text.strip()
     default = setting.default
     if not text:
@@ -197,6 +206,11 @@ def _from_text(setting: Setting, text: str, warn: Warn) -> int | str | tuple[str
         return text
     if isinstance(default, tuple):
         return tuple(part for part in (part.strip() for part in text.split(",")) if part)
+    if isinstance(default, bool):
+        if text.lower() in ("true", "false"):
+            return text.lower() == "true"
+        warn(setting.variable, f"is expected to be {setting.expectation}; the default {str(default).lower()} is used")
+        return default
     if _WHOLE_NUMBER.fullmatch(text) is None:
         warn(setting.variable, f"is expected to be {setting.expectation}; the default {default} is used")
         return default
@@ -216,6 +230,10 @@ def _checked(setting: Setting, value: object) -> object:
         expectation = "a list or tuple of non-empty strings"
         if isinstance(value, (list, tuple)) and all(isinstance(part, str) and part for part in value):
             return tuple(value)
+    elif isinstance(setting.default, bool):
+        expectation = "True or False"
+        if isinstance(value, bool):
+            return value
     elif isinstance(value, int) and not isinstance(value, bool) and setting.low <= value <= setting.high:
         return value
     raise ConfigError(

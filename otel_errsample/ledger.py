@@ -43,6 +43,9 @@ class RuleCount(NamedTuple):
 class Stats:
     """One moment of the ledger. All counts start at zero with the process, in a forked child too.
 
+    `dry_run` is None unless OTEL_ERRSAMPLE_DRY_RUN is set; then it tells by action what the rules would have done with
+    the spans that ended, and so do the counts of `rules`, while `endings` are what really became of them.
+
     `endings` has a count for every name in ENDINGS. `deciding` spans are inside `on_end`, `buffered` ones wait,
     `in_flight` ones are sent and not yet answered; these two are in the buffer, whose sizes are in bytes. `truncated` and `repaired` spans were cut to a limit or
     had a value that could not be encoded as it was. `internal_errors` counts what was caught, by place.
@@ -64,6 +67,7 @@ class Stats:
     repaired: int = 0
     internal_errors: Mapping[str, int] = field(default_factory=dict)
     rules: tuple[RuleCount, ...] = ()
+    dry_run: Mapping[str, int] | None = None
     exporter: str = "ok"
     """"ok", or "failing: " and the cause of the last failure, as long as nothing was delivered since."""
     worker: str = "not started"
@@ -81,6 +85,7 @@ class Stats:
             "endings": dict(self.endings),
             "internal_errors": dict(self.internal_errors),
             "rules": [rule._asdict() for rule in self.rules],
+            "dry_run": None if self.dry_run is None else dict(self.dry_run),
             "balanced": self.balanced,
         }
 
@@ -95,6 +100,8 @@ class Stats:
             f"export: {sent}; {self.truncated} spans truncated, {self.repaired} repaired",
             f"exporter {self.exporter}, worker {self.worker}",
         ]
+        if self.dry_run is not None:
+            lines.append(f"dry run, would have been: {_nonzero(self.dry_run) or 'nothing yet'}")
         for name, *counts in self.rules:
             outcomes = _nonzero(dict(zip(RuleCount._fields[1:], counts, strict=True)))
             lines.append(f"rule {name}: {outcomes or 'no match'}")

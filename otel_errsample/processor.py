@@ -46,6 +46,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         enrich: Called as `enrich(span, facts)` for kept errors; returns attributes to add.
         on_verdict: Called with a `Verdict` for every error, kept or not.
         head_sampled: False to stand beside another processor and export only what the head sampler left out.
+        dry_run: True to export what the head sampler alone would, with a note of what would have happened to each span.
         max_buffer_bytes, flush_errors_ms, shutdown_timeout_ms: As the environment variables of these names.
         transport: How OTLP requests travel; for tests and special networks.
         meter_provider: Where to report `otel.sdk.processor.span.*`; default the global one, if
@@ -66,6 +67,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         enrich: Callable[[ReadableSpan, ErrorFacts], Mapping[str, AnyValue] | None] | None = None,
         on_verdict: Callable[[Verdict], None] | None = None,
         head_sampled: bool = True,
+        dry_run: bool | None = None,
         max_buffer_bytes: int | None = None,
         flush_errors_ms: int | None = None,
         shutdown_timeout_ms: int | None = None,
@@ -84,6 +86,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         settings = Settings.from_env(
             os.environ,
             _warn,
+            dry_run=dry_run,
             max_buffer_bytes=max_buffer_bytes,
             flush_errors_ms=flush_errors_ms,
             shutdown_timeout_ms=shutdown_timeout_ms,
@@ -124,6 +127,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
             Classifier(in_app_include=settings.in_app_include),
             most_span_bytes=most_bytes,
             leaves_head_sampled=not head_sampled,
+            dry_run=settings.dry_run,
             user_enrich=enrich,
             on_verdict=on_verdict,
             rebuild=enriched if exporter is not None else None,
@@ -186,6 +190,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
             repaired=ledger.repaired,
             internal_errors=dict(ledger.internal_errors),
             rules=tuple(RuleCount(**count) for count in self.table.counts()),
+            dry_run=self.rehearsals() if self._settings.dry_run else None,
             exporter=f"failing: {state}" if state else "ok",
             worker=self._worker.state,
         )
@@ -215,7 +220,8 @@ class ErrorSpanProcessor(Path, SpanProcessor):
     def _say_what_is_active(self) -> None:
         ignored = "".join(f"; ignoring {name}" for name in self._settings.ignored)
         logger.info(
-            "otel-errsample active: rules %s; scope span; to %s; at most %d bytes%s",
+            "otel-errsample active%s: rules %s; scope span; to %s; at most %d bytes%s",
+            " in a dry run, the head sampler alone decides" if self._settings.dry_run else "",
             ", ".join(self._rules.names),
             self._sink.endpoint,
             self._settings.max_buffer_bytes,

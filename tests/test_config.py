@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from otel_errsample.config import OTLP_VARIABLES, SETTINGS, Setting, Settings
 from otel_errsample.errors import ConfigError
 
-NUMBERS = [setting for setting in SETTINGS if isinstance(setting.default, int)]
+NUMBERS = [setting for setting in SETTINGS if type(setting.default) is int]
 by_variable = pytest.mark.parametrize("setting", NUMBERS, ids=lambda setting: setting.variable)
 
 
@@ -33,6 +33,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
         flush_errors_ms=200,
         shutdown_timeout_ms=5000,
         in_app_include=(),
+        dry_run=False,
         max_request_bytes=2 * 1024 * 1024,
         schedule_delay_ms=5000,
         max_export_batch_size=512,
@@ -105,6 +106,19 @@ def test_out_of_range_warns_once_and_gives_the_nearest_bound(setting: Setting, s
     assert [(setting.variable, expected)] == read.warnings
 
 
+@pytest.mark.parametrize(("text", "expected"), [("true", True), (" TRUE ", True), ("False", False)])
+def test_a_switch_is_true_or_false(text: str, expected: bool) -> None:
+    read = Read({"OTEL_ERRSAMPLE_DRY_RUN": text})
+    assert (expected, []) == (read.settings.dry_run, read.warnings)
+
+
+@pytest.mark.parametrize("text", ["1", "yes", "on", "truee"])
+def test_what_is_neither_warns_once_and_gives_the_default(text: str) -> None:
+    read = Read({"OTEL_ERRSAMPLE_DRY_RUN": text})
+    message = "is expected to be true or false; the default false is used"
+    assert (False, [("OTEL_ERRSAMPLE_DRY_RUN", message)]) == (read.settings.dry_run, read.warnings)
+
+
 def test_the_message_in_full() -> None:
     read = Read({"OTEL_ERRSAMPLE_FLUSH_ERRORS_MS": "soon"})
     message = "is expected to be a whole number of milliseconds from 0 to 60000; the default 200 is used"
@@ -144,6 +158,7 @@ def test_none_in_code_counts_as_not_given() -> None:
         pytest.param("flush_errors_ms", 2.0, "a whole number of milliseconds from 0 to 60000", id="float"),
         pytest.param("flush_errors_ms", "200", "a whole number of milliseconds from 0 to 60000", id="text"),
         pytest.param("max_export_batch_size", 0, "a whole number of spans from 1 to 65536", id="zero"),
+        pytest.param("dry_run", 1, "True or False", id="a number for a switch"),
         pytest.param("rules", 5, "text", id="rules as a number"),
         pytest.param("in_app_include", "shop", "a list or tuple of non-empty strings", id="one string"),
         pytest.param("in_app_include", ["shop", ""], "a list or tuple of non-empty strings", id="empty prefix"),
@@ -163,7 +178,7 @@ def test_a_bad_value_in_code_is_refused_with_expectation_value_and_hint(
 
 
 def test_an_unknown_setting_in_code_is_refused() -> None:
-    with pytest.raises(ConfigError, match="'max_queue_size' is no setting; hint: the settings are flush_errors_ms, "):
+    with pytest.raises(ConfigError, match="'max_queue_size' is no setting; hint: the settings are dry_run, "):
         Read({}, max_queue_size=2048)
 
 
@@ -177,7 +192,7 @@ def test_a_variable_without_meaning_here_is_named_when_set(text: str, expected: 
     ("name", "message"),
     [
         ("OTEL_ERRSAMPLE_RULE", "is no setting of this version; did you mean OTEL_ERRSAMPLE_RULES?"),
-        ("OTEL_ERRSAMPLE_DRY_RUN", "is no setting of this version"),
+        ("OTEL_ERRSAMPLE_ELEPHANT", "is no setting of this version"),
     ],
 )
 def test_a_variable_nobody_reads_is_named(name: str, message: str) -> None:

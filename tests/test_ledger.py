@@ -73,6 +73,12 @@ def test_str_tells_everything_but_zeros() -> None:
     ]
 
 
+def test_str_tells_a_dry_run() -> None:
+    line = "dry run, would have been: 3 keep, 2 drop"
+    assert line in str(stats(dry_run={"head": 0, "keep": 3, "drop": 2})).splitlines()
+    assert "dry run, would have been: nothing yet" in str(stats(dry_run={"head": 0}))
+
+
 def test_str_of_nothing() -> None:
     assert str(stats()).splitlines() == [
         "0 spans ended, 0 of them errors",

@@ -109,6 +109,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _default(setting: Setting) -> str:
+    if isinstance(setting.default, bool):
+        return str(setting.default).lower()
     if isinstance(setting.default, int):
         unit = {"milliseconds": " ms", "spans": " spans"}.get(setting.unit, "")
         return _number(setting.default, setting.unit) + unit
@@ -116,7 +118,7 @@ def _default(setting: Setting) -> str:
 
 
 def _values(setting: Setting) -> str:
-    if isinstance(setting.default, int):
+    if isinstance(setting.default, int) and not isinstance(setting.default, bool):
         return f"{_number(setting.low, setting.unit)} to {_number(setting.high, setting.unit)}"
     return setting.expectation
 

@@ -15,11 +15,11 @@ from typing import Final, NamedTuple
 
 from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation
 
-from otel_errsample.ledger import Stats
+from otel_errsample.ledger import RuleCount, Stats
 
 COMPONENT_TYPE: Final = "errsample_span_processor"
 
-_Reading = Iterable[tuple[int, Mapping[str, str]]]
+_Reading = Iterable[tuple[int, Mapping[str, str | bool]]]
 
 _logger: Final = logging.getLogger(__name__)
 _numbers: Final = count()
@@ -114,10 +114,21 @@ def _spans(stats: Stats) -> _Reading:
         yield number, {"errsample.ending": ending}
 
 
+def _of_rule(stats: Stats, rule: RuleCount) -> dict[str, str | bool]:
+    # What rules would have done is never to be added to what they did.
+    dry = {} if stats.dry_run is None else {"errsample.dry_run": True}
+    return {"errsample.rule": rule.name, **dry}
+
+
 def _rule_spans(stats: Stats) -> _Reading:
     for rule in stats.rules:
         for outcome in ("kept", "dropped", "suppressed", "sampled_out"):
-            yield getattr(rule, outcome), {"errsample.rule": rule.name, "errsample.outcome": outcome}
+            yield getattr(rule, outcome), {**_of_rule(stats, rule), "errsample.outcome": outcome}
+
+
+def _dry_run(stats: Stats) -> _Reading:
+    for action, number in (stats.dry_run or {}).items():
+        yield number, {"errsample.action": action}
 
 
 _INSTRUMENTS: Final = (
@@ -140,9 +151,10 @@ _INSTRUMENTS: Final = (
         "errsample.rule.matched",
         "{span}",
         "Ended spans that a rule matched, shadow rules included.",
-        lambda stats: [(rule.matched, {"errsample.rule": rule.name}) for rule in stats.rules],
+        lambda stats: [(rule.matched, _of_rule(stats, rule)) for rule in stats.rules],
     ),
     _Instrument("errsample.rule.spans", "{span}", "Ended spans by the rule that decided and its outcome.", _rule_spans),
+    _Instrument("errsample.dry_run.spans", "{span}", "Ended spans by what would have happened in earnest.", _dry_run),
     # The budget is in bytes, so otel.sdk.processor.span.queue.capacity, a number of spans, does not exist here.
     _Instrument(
         "errsample.buffer.bytes",
