@@ -21,6 +21,7 @@ MOST_LINES = 450
 # Sources whose test has another stem than their own, or that need none.
 TESTED_BY = {
     "otel_errsample/__init__.py": "test_repository",  # the public names, below
+    "otel_errsample/__main__.py": "test_cli",  # calls main, nothing else
     "otel_errsample/rules/__init__.py": "test_rules_ruleset",  # names Rules, nothing else
     "otel_errsample/observe/__init__.py": "test_metrics",  # a docstring
     "otel_errsample/observe/metrics.py": "test_metrics",  # the only module of its package
@@ -67,7 +68,7 @@ def in_a_fresh_interpreter(program: str) -> str:
 
 def test_importing_the_package_loads_only_what_the_path_needs() -> None:
     """An application pays for metrics, test helpers, gRPC and YAML when it uses them."""
-    unwanted = ("otel_errsample.observe", "otel_errsample.testing", "grpc", "yaml")
+    unwanted = ("otel_errsample.observe", "otel_errsample.testing", "otel_errsample.cli", "rich", "grpc", "yaml")
     program = f"import sys, otel_errsample; print([name for name in {unwanted!r} if name in sys.modules])"
     assert "[]" == in_a_fresh_interpreter(program)
 
