@@ -16,6 +16,7 @@ on memory of its own call and commits without running Python code.
 include "layout.pyx"
 include "facts.pyx"
 include "track.pyx"
+include "stated.pyx"
 include "classes.pyx"
 include "codes.pyx"
 include "fingerprint.pyx"

@@ -66,7 +66,11 @@ cdef class ClassInfo:
     cdef bint coded             # its code tells different errors apart
     cdef bint ordinary          # a subclass of Exception
     cdef bint group, recursion, leave, not_found, answer
-    cdef tuple carriers         # (scheme, path as a tuple) in the order to ask
+    cdef tuple carriers         # (scheme, path as a tuple, whether its class has the first) in the order to ask
+    cdef bint carrying          # its class has the first of one of them
+    cdef str written            # the scheme of which a message may tell the code, or None
+    cdef Stated declared        # by the class or a base of it, None where nothing is
+    cdef list rows              # the user's rows that concern it, None where none does
     cdef Py_ssize_t modules     # how many modules were imported when a name was not resolved
 
 
@@ -125,15 +129,19 @@ cdef class ClassTable:
     """Rows by class name, and what they come to for each class met.
 
     `table` maps full class names to `taxonomy.Row`; a row with an unknown kind, recovery or severity raises
-    ConfigError.
+    ConfigError. `user_rows` are `taxonomy.UserRow`s, which go before the table.
     """
     cdef dict rows              # name -> (kind, recovery, severity, library)
     cdef dict short             # last part of a name -> the only row that ends so, None where several differ
     cdef dict by_class          # address -> ClassInfo, which holds the class
     cdef dict by_name
     cdef uint64_t serials
+    cdef list stated            # the user's rows
+    cdef list by_code           # those of them that name no class, None where there are none
 
-    def __init__(self, table):
+    def __init__(self, table, user_rows=()):
+        self.stated = compile_rows(user_rows)
+        self.by_code = [row for row in self.stated if (<Stated> row).exception is None] or None
         self.rows = {}
         self.short = {}
         self.by_class = {}
@@ -178,9 +186,12 @@ cdef class ClassTable:
 
     cdef ClassInfo hinted(self, str name):
         """The same for a name that may lack its module, as in error.type or a status description; None if unknown."""
-        if name not in self.rows:
-            name = self.short.get(name)
-        return None if name is None else self.named(name)
+        cdef str known = name if name in self.rows else self.short.get(name)
+        cdef ClassInfo info
+        if known is not None:
+            return self.named(known)
+        info = self.named(name)
+        return info if info.cls is not None or info.rows is not None else None
 
     cdef ClassInfo describe(self, object cls, str name):
         cdef ClassInfo info = ClassInfo.__new__(ClassInfo)
@@ -201,8 +212,10 @@ cdef class ClassTable:
         info.leave = "SystemExit" in names
         info.not_found = taxonomy.NOT_FOUND in names
         info.answer = not taxonomy.ANSWERS.isdisjoint(names)
+        info.declared = None if cls is None else declared_by(cls)
+        info.rows = [row for row in self.stated if concerns(row, cls, names)] or None
         self.apply_row(info, names)
-        self.find_carriers(info, names)
+        self.find_carriers(info, names, TYPE_MRO(cls) if cls is not None else ())
         return info
 
     cdef apply_row(self, ClassInfo info, list names):
@@ -217,8 +230,9 @@ cdef class ClassTable:
         if info.row in taxonomy.REFINED:
             info.refined = LOOK_AT_CODE if taxonomy.REFINED[info.row] == taxonomy.FROM_CODE else LOOK_AT_CAUSE
 
-    cdef find_carriers(self, ClassInfo info, list names):
+    cdef find_carriers(self, ClassInfo info, list names, tuple bases):
         cdef list found = []
+        cdef list split
         cdef bint described = info.row is not None and (info.row != "Exception" or info.name == "Exception")
         for name in names:
             found += taxonomy.CARRIERS.get(name, ())
@@ -227,4 +241,15 @@ cdef class ClassTable:
         if info.name.startswith("grpc."):
             found = [carrier for carrier in found if carrier[0] != "grpc_call"]
         info.coded = described and info.kind == LOOK_AT_CODE
-        info.carriers = tuple([(scheme, tuple(path.split("."))) for scheme, path in found])
+        split = [(scheme, tuple(path.split("."))) for scheme, path in found]
+        info.carriers = tuple([(scheme, path, has_attribute(bases, path[0])) for scheme, path in split])
+        info.carrying = any([by_class for _scheme, _path, by_class in info.carriers])
+        info.written = next((scheme for scheme, _path in found if scheme in ("errno", "aws")), None)
+
+
+cdef bint has_attribute(tuple bases, str name) except -1:
+    """Whether a class of that order of resolution has an attribute; else only an exception's own dictionary may."""
+    for base in bases:
+        if name in TYPE_DICT(base):
+            return True
+    return False

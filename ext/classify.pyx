@@ -111,14 +111,16 @@ cdef class Classifier:
     """Tells what failed in a span.
 
     `table` maps full class names to `taxonomy.Row` (default: the table of the package), `in_app_include` lists
-    module prefixes that belong to the application although they are installed. Raises ConfigError for a row with an
-    unknown kind, recovery or severity. What is remembered of classes, code objects and stack texts is bounded.
+    module prefixes that belong to the application although they are installed, `user_rows` are `taxonomy.UserRow`s,
+    the first that holds going before everything else. Raises ConfigError for a row with an unknown kind, recovery or
+    severity, and for more than 1000 rows of the user. What is remembered of classes, code objects and stack texts is
+    bounded.
     """
     cdef ClassTable classes
     cdef Fingerprints prints
 
-    def __init__(self, table=None, in_app_include=()):
-        self.classes = ClassTable(taxonomy.load_table() if table is None else table)
+    def __init__(self, table=None, in_app_include=(), *, user_rows=()):
+        self.classes = ClassTable(taxonomy.load_table() if table is None else table, user_rows)
         self.prints = Fingerprints(in_app_include)
 
     cdef ErrorFacts classify(
@@ -204,6 +206,7 @@ cdef class Classifier:
         facts.error = not downgraded(it)
         facts.kind_code, facts.recovery_code, facts.severity_code = it.kind, it.recovery, it.severity
         facts.fault_code = fault_of(it)
+        facts.domain = it.domain
         facts.code = None if code is None else code.text
         facts.message = it.message
         facts.fingerprint, facts.fingerprint_hash, facts.culprit = made.text, made.number, made.culprit

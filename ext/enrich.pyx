@@ -100,6 +100,7 @@ cpdef dict enrich(
         room = put(extra, attributes, "errsample.severity", <str> SEVERITIES[facts.severity_code], TYPE_LENGTH, room)
         room = put(extra, attributes, "errsample.fault", <str> FAULTS[facts.fault_code], TYPE_LENGTH, room)
         room = put(extra, attributes, "errsample.code", facts.code, CODE_LENGTH, room)
+        room = put(extra, attributes, "errsample.domain", facts.domain, TYPE_LENGTH, room)
         room = put(extra, attributes, "errsample.recovery", <str> RECOVERIES[facts.recovery_code], TYPE_LENGTH, room)
         room = put(extra, attributes, "errsample.source", <str> SOURCES[facts.source_code], TYPE_LENGTH, room)
         room = put(extra, attributes, "errsample.culprit", facts.culprit, CULPRIT_LENGTH, room)
@@ -155,6 +156,7 @@ cdef bint alike(ErrorFacts one, ErrorFacts other) except -1:
         and one.kind_code == other.kind_code and one.fault_code == other.fault_code
         and one.severity_code == other.severity_code and one.recovery_code == other.recovery_code
         and one.source_code == other.source_code and <str> one.code == <str> other.code
+        and <str> one.domain == <str> other.domain
         and <str> one.exception == <str> other.exception and <str> one.cause == <str> other.cause
         and (one.chain is other.chain or one.chain == other.chain)
     )
@@ -207,7 +209,7 @@ cdef class Enrichments:
         made.facts.fingerprint, made.facts.culprit = facts.fingerprint, facts.culprit
         made.facts.kind_code, made.facts.fault_code = facts.kind_code, facts.fault_code
         made.facts.severity_code, made.facts.recovery_code = facts.severity_code, facts.recovery_code
-        made.facts.source_code, made.facts.code = facts.source_code, facts.code
+        made.facts.source_code, made.facts.code, made.facts.domain = facts.source_code, facts.code, facts.domain
         made.facts.exception, made.facts.cause, made.facts.chain = facts.exception, facts.cause, facts.chain
         self.made[slot] = made
         return made

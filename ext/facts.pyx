@@ -21,6 +21,7 @@ cdef class ErrorFacts:
     cdef readonly object exception      # full class name: "builtins" left out, as the SDK writes exception.type
     cdef readonly object cause          # full class name of the root cause, None where it is the exception itself
     cdef readonly object code           # "http:503", "grpc:UNAVAILABLE", "sqlstate:40001", "errno:ECONNREFUSED"
+    cdef readonly object domain         # what the user declared, as "payments"
     cdef readonly object message
     cdef readonly object fingerprint    # "1-" + 16 hex digits
     cdef readonly object culprit        # "module:function"
@@ -57,8 +58,8 @@ cdef class ErrorFacts:
 
 
 def make_facts(*, bint error=True, str kind="unknown", str fault="unknown", str severity="error", str recovery="none",
-               str source="live", exception=None, cause=None, code=None, message=None, fingerprint=None, culprit=None,
-               exception_class=None, cause_class=None, leaf_classes=None):
+               str source="live", exception=None, cause=None, code=None, domain=None, message=None, fingerprint=None,
+               culprit=None, exception_class=None, cause_class=None, leaf_classes=None):
     """ErrorFacts from names, for tests; raises ValueError for a name that is not one of its axis."""
     cdef ErrorFacts facts = ErrorFacts.__new__(ErrorFacts)
     facts.error = error
@@ -70,6 +71,7 @@ def make_facts(*, bint error=True, str kind="unknown", str fault="unknown", str 
     facts.exception = exception
     facts.cause = cause
     facts.code = code
+    facts.domain = domain
     facts.message = message
     facts.fingerprint = fingerprint
     facts.fingerprint_hash = int(fingerprint[2:], 16) if fingerprint else 0

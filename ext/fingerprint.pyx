@@ -25,8 +25,6 @@ cdef extern from "Python.h":
     ctypedef struct PyTracebackObject:
         PyTracebackObject *tb_next
         PyFrameObject *tb_frame
-    ctypedef struct PyBaseExceptionObject:
-        char suppress_context
     PyObject *PyException_GetTraceback(object exception)
     PyObject *PyException_GetCause(object exception)
     PyObject *PyException_GetContext(object exception)

@@ -43,11 +43,16 @@ cdef class Failure:
     cdef int state              # STATUS_ERROR, STATUS_OK or STATUS_UNSET
     cdef int span_kind
     cdef SpanCodes codes
+    cdef Code on_span           # the code they make
     cdef list links             # the chain of exceptions, empty where none is known
     cdef int kind, recovery, severity
     cdef bint library           # what decided was raised by a client library
     cdef Code own               # the first code found on the exception or what it wraps
     cdef Code decided           # the code that gave the kind
+    cdef Stated stated          # by the user about the outermost exception, or None
+    cdef str domain             # the only axis that users alone fill
+    cdef int fault              # NOT_SAID unless a user stated it
+    cdef bint kind_stated, severity_stated
     cdef list leaves            # classes of a group's leaves, or None
 
 
@@ -72,6 +77,26 @@ cdef bint take_code(Failure it, ClassInfo info, Code code) except -1:
     return True
 
 
+cdef int take_stated(Failure it, Stated stated) except -1:
+    """Let what a user stated count; what is usual for a kind fills the axes that come with one."""
+    if stated.kind >= 0:
+        it.kind = stated.kind
+        it.recovery, it.severity = USUAL_RECOVERIES[stated.kind], USUAL_SEVERITIES[stated.kind]
+        it.decided = None
+        it.kind_stated, it.severity_stated = True, False
+        it.fault, it.domain = NOT_SAID, None
+    if stated.recovery >= 0:
+        it.recovery = stated.recovery
+    if stated.severity >= 0:
+        it.severity = stated.severity
+        it.severity_stated = True
+    if stated.fault >= 0:
+        it.fault = stated.fault
+    if stated.domain is not None:
+        it.domain = stated.domain
+    return 0
+
+
 cdef object wrapped(object exception):
     """The exception a wrapper holds in an attribute, None where it holds none."""
     for path in WRAPPED_PATHS:
@@ -84,17 +109,34 @@ cdef object wrapped(object exception):
 cdef bint judge(Failure it, ClassTable classes, list links, Py_ssize_t at, int depth) except -1:
     """Whether the exception at that place of a chain tells the kind of the failure; if so it is noted."""
     cdef Link link = links[at]
-    cdef ClassInfo info = link.info
-    cdef bint wrapper = info.kind == LOOK_AT_CAUSE
+    cdef bint outermost = depth == 0 and at == 0
+    cdef bint told = False
+    cdef Stated stated
     cdef Code own = None
     if link.exception is not None:
-        own = own_code(link.exception, info)
+        own = own_code(link.exception, link.info)
     elif at == 0:
-        own = written_code(info, it.message)
+        own = written_code(link.info, it.message)
     if it.own is None:
         it.own = own
     if depth > DEPTH:
         return False
+    stated = stated_of(link.info, link.exception, own, it.on_span if outermost else None)
+    if outermost:
+        it.stated = stated
+    if stated is None or stated.kind < 0 or (link.info.group and outermost):
+        told = judge_unstated(it, classes, links, at, depth, own)
+    if stated is not None and (told or stated.kind >= 0):
+        take_stated(it, stated)
+        return True
+    return told
+
+
+cdef bint judge_unstated(Failure it, ClassTable classes, list links, Py_ssize_t at, int depth, Code own) except -1:
+    """The class's row, the exception's own code, what it wraps or was caused by, last a row that is but a fallback."""
+    cdef Link link = links[at]
+    cdef ClassInfo info = link.info
+    cdef bint wrapper = info.kind == LOOK_AT_CAUSE
     if info.group and link.exception is not None:
         return judge_group(it, classes, link.exception, depth)
     if not info.refined and take_row(it, info):
@@ -137,7 +179,7 @@ cdef bint judge_group(Failure it, ClassTable classes, object group, int depth) e
     cdef dict types = {}    # by address: a metaclass may define ==
     for exception in group_leaves(group):
         leaf = Failure.__new__(Failure)
-        leaf.kind, leaf.recovery, leaf.severity = KIND_UNKNOWN, NOT_SAID, NOT_SAID
+        leaf.kind, leaf.recovery, leaf.severity, leaf.fault = KIND_UNKNOWN, NOT_SAID, NOT_SAID, NOT_SAID
         chain = exception_chain(classes, exception)
         judge(leaf, classes, chain, 0, depth + 1)
         if leaf.severity == NOT_SAID:
@@ -151,6 +193,8 @@ cdef bint judge_group(Failure it, ClassTable classes, object group, int depth) e
         return False
     it.kind, it.recovery, it.severity, it.library = worst.kind, worst.recovery, worst.severity, worst.library
     it.own, it.decided = worst.own, worst.decided
+    it.fault, it.domain = worst.fault, worst.domain
+    it.kind_stated, it.severity_stated = worst.kind_stated, worst.severity_stated
     return True
 
 
@@ -170,6 +214,8 @@ cdef bint take_hint(Failure it, ClassTable classes, object text) except -1:
     """Let error.type or the beginning of a status description decide: a number, a name of a code, a class."""
     cdef str word
     cdef Code code
+    cdef ClassInfo info
+    cdef Stated stated
     if not PyUnicode_CheckExact(text) or not 0 < len(<str> text) <= 300:
         return False
     word = (<str> text).removeprefix("StatusCode.")
@@ -177,23 +223,44 @@ cdef bint take_hint(Failure it, ClassTable classes, object text) except -1:
         code = GRPC_CODES.get(GRPC_NUMBERS[word])
     else:
         code = HTTP_CODES.get(http_number(word)) if word.isdigit() else None
-    return take_code(it, None, code) or take_row(it, classes.hinted(word))
+    if take_code(it, None, code):
+        return True
+    info = classes.hinted(word)
+    if info is None:
+        return False
+    stated = stated_of(info, None, code, it.on_span)
+    if stated is not None and stated.kind >= 0:
+        it.stated = stated
+        take_stated(it, stated)
+        return True
+    return take_row(it, info)
+
+
+cdef bint take_by_code(Failure it, list rows) except -1:
+    """Let the user's rows about codes decide where no class is known."""
+    cdef Stated stated = None if rows is None or it.on_span is None else first_row(rows, it.on_span, None)
+    if stated is not None:
+        it.stated = stated
+        take_stated(it, stated)
+    return stated is not None
 
 
 cdef Code decide_kind(Failure it, ClassTable classes):
     """Fill kind, recovery and severity; answers the code of the failure or None."""
     cdef ClassInfo info = (<Link> it.links[0]).info if it.links else None
-    cdef Code on_span = span_code(it.attributes, &it.codes)
-    it.kind, it.recovery, it.severity = KIND_UNKNOWN, NOT_SAID, NOT_SAID
+    it.on_span = span_code(it.attributes, &it.codes)
+    it.kind, it.recovery, it.severity, it.fault = KIND_UNKNOWN, NOT_SAID, NOT_SAID, NOT_SAID
     if not (
-        (info is not None and judge(it, classes, it.links, 0, 0))
-        or take_span_code(it, info, on_span)
+        (judge(it, classes, it.links, 0, 0) if info is not None else take_by_code(it, classes.by_code))
+        or take_span_code(it, info, it.on_span)
         or (it.attributes is not None and take_hint(it, classes, it.attributes.get("error.type")))
         or (it.description is not None and take_hint(it, classes, it.description.partition(":")[0]))
     ) and info is not None:
         it.recovery, it.severity, it.library = info.recovery, info.severity, info.library
+    if it.stated is not None:
+        take_stated(it, it.stated)
     adjust(it, info)
-    for code in (it.decided, it.own, on_span):
+    for code in (it.decided, it.own, it.on_span):
         if code is not None and (<Code> code).text is not None:
             return code
     return None
@@ -204,14 +271,17 @@ cdef adjust(Failure it, ClassInfo info):
     cdef bint caller_error = it.span_kind == SPAN_SERVER and (
         400 <= it.codes.http < 500 or (it.codes.rpc > 0 and not (GRPC_SERVER_BITS >> it.codes.rpc) & 1)
     )
-    if info is not None and info.row == HUNG_UP and it.span_kind == SPAN_SERVER:
-        it.kind, it.recovery, it.severity = KIND_CANCELLED, RECOVERY_NONE, SEVERITY_DEBUG
-    if caller_error and it.kind == KIND_DATA:
-        it.kind = KIND_CLIENT
+    if not it.kind_stated:
+        if info is not None and info.row == HUNG_UP and it.span_kind == SPAN_SERVER:
+            it.kind, it.recovery, it.severity = KIND_CANCELLED, RECOVERY_NONE, SEVERITY_DEBUG
+        if caller_error and it.kind == KIND_DATA:
+            it.kind = KIND_CLIENT
     if it.recovery < 0:
         it.recovery = RECOVERY_NONE
     if it.severity < 0:
         it.severity = SEVERITY_ERROR
+    if it.severity_stated:
+        return      # whoever states a severity means it, whichever side of a call the span is on
     if info is not None and info.leave and not quiet_exit(it):
         it.severity = SEVERITY_FATAL
     if caller_error:
@@ -233,6 +303,8 @@ cdef bint downgraded(Failure it) except -1:
     cdef ClassInfo info = (<Link> it.links[0]).info if it.links else None
     if it.kind == KIND_CANCELLED or it.state == STATUS_OK:
         return True
+    if it.kind_stated:
+        return False
     if info is not None and (info.not_found or (info.leave and quiet_exit(it))):
         return True
     if info is not None and info.answer:
@@ -249,6 +321,8 @@ cdef int fault_of(Failure it) noexcept:
     """Whose fault it is, from the kind and the side of the call the span is on."""
     cdef bint transient = (TRANSIENT_BITS >> it.kind) & 1
     cdef int kind = it.kind
+    if it.fault >= 0:
+        return it.fault
     if kind == KIND_CANCELLED or kind == KIND_BUSINESS:
         return FAULT_CALLER
     if it.span_kind == SPAN_CLIENT or it.span_kind == SPAN_PRODUCER:

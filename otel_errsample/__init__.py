@@ -12,6 +12,7 @@ except ModuleNotFoundError as missing:  # a checkout that was never built, or a 
         "and needs a C compiler"
     ) from missing
 
+from otel_errsample.declare import classify
 from otel_errsample.errors import ConfigError, ErrsampleError, RuleError
 from otel_errsample.processor import ErrorSpanProcessor
 from otel_errsample.rules import Rules
@@ -26,6 +27,7 @@ __all__ = [
     "RuleError",
     "Rules",
     "Verdict",
+    "classify",
 ]
 
 __version__ = "0.1.0"

@@ -11,7 +11,7 @@ from opentelemetry.trace import Span, SpanContext, SpanKind, TraceState
 from opentelemetry.util.types import AnyValue
 
 from otel_errsample.rules import Rules
-from otel_errsample.taxonomy import Row
+from otel_errsample.taxonomy import Row, UserRow
 
 _Action = Literal["head", "keep", "drop", "sampled_out", "suppressed"]
 _Source = Literal["live", "event", "event_partial", "status", "code"]
@@ -43,6 +43,8 @@ class ErrorFacts:
     @property
     def code(self) -> str | None: ...
     @property
+    def domain(self) -> str | None: ...
+    @property
     def message(self) -> str | None: ...
     @property
     def fingerprint(self) -> str | None: ...
@@ -72,6 +74,7 @@ def make_facts(
     exception: str | None = None,
     cause: str | None = None,
     code: str | None = None,
+    domain: str | None = None,
     message: str | None = None,
     fingerprint: str | None = None,
     culprit: str | None = None,
@@ -92,7 +95,13 @@ class Tracker:
 
 @final
 class Classifier:
-    def __init__(self, table: Mapping[str, Row] | None = None, in_app_include: Iterable[str] = ()) -> None: ...
+    def __init__(
+        self,
+        table: Mapping[str, Row] | None = None,
+        in_app_include: Iterable[str] = (),
+        *,
+        user_rows: Iterable[UserRow] = (),
+    ) -> None: ...
     def classify_span(self, span: ReadableSpan, started_with: int = 0) -> ErrorFacts | None: ...
     @overload
     def facts(

@@ -12,20 +12,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import resources
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
 
 from otel_errsample.errors import ConfigError
 
-KINDS: Final = (
+Kind = Literal[
     "business", "client", "auth", "timeout", "connection", "throttle", "unavailable", "conflict",
     "resource", "config", "data", "bug", "cancelled", "fatal", "unknown",
-)  # fmt: skip
-FAULTS: Final = ("caller", "self", "dependency", "unknown")
-SEVERITIES: Final = ("debug", "info", "warn", "error", "fatal")
-RECOVERIES: Final = (
+]  # fmt: skip
+Fault = Literal["caller", "self", "dependency", "unknown"]
+Severity = Literal["debug", "info", "warn", "error", "fatal"]
+Recovery = Literal[
     "retry", "backoff", "retry_tx", "refresh_auth", "fix_request", "fix_code",
     "fix_config", "free_resource", "degrade", "restart", "none",
-)  # fmt: skip
+]  # fmt: skip
+KINDS: Final[tuple[str, ...]] = get_args(Kind)
+FAULTS: Final[tuple[str, ...]] = get_args(Fault)
+SEVERITIES: Final[tuple[str, ...]] = get_args(Severity)
+RECOVERIES: Final[tuple[str, ...]] = get_args(Recovery)
 
 # Views over kind, usable as sets in rules. third_party is about fault, not kind, and is decided from the span.
 VIEWS: Final[dict[str, frozenset[str]]] = {
@@ -129,6 +133,25 @@ REFINED: Final[dict[str, str]] = {
     "socket.gaierror": FROM_CODE,
     "psycopg.OperationalError": FROM_CODE,
     "psycopg2.OperationalError": FROM_CODE,
+}
+
+# What goes with a kind where a user states the kind alone: recovery, severity.
+USUAL: Final[dict[str, tuple[str, str]]] = {
+    "business": ("none", "warn"),
+    "client": ("fix_request", "warn"),
+    "auth": ("fix_config", "error"),
+    "timeout": ("backoff", "error"),
+    "connection": ("backoff", "error"),
+    "throttle": ("backoff", "error"),
+    "unavailable": ("backoff", "error"),
+    "conflict": ("retry_tx", "warn"),
+    "resource": ("backoff", "error"),
+    "config": ("fix_config", "error"),
+    "data": ("none", "error"),
+    "bug": ("fix_code", "error"),
+    "cancelled": ("none", "debug"),
+    "fatal": ("none", "fatal"),
+    "unknown": ("none", "error"),
 }
 
 # Cancellation and exit come before any other row, whatever else the class derives from.
@@ -311,7 +334,12 @@ CARRIERS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "aiokafka.errors.KafkaError": (("kafka", "errno"), ("retriable", "retriable")),
     "cimpl.KafkaException": (("confluent", "args.0"),),
     "pymongo.errors.PyMongoError": (("labels", "_error_labels"),),
-    "sqlalchemy.exc.DBAPIError": (("invalidated", "connection_invalidated"),),
+    "sqlalchemy.exc.DBAPIError": (
+        ("invalidated", "connection_invalidated"),
+        ("sqlstate", "orig.sqlstate"),
+        ("sqlstate", "orig.pgcode"),
+    ),
+    "django.db.utils.Error": (("sqlstate", "__cause__.sqlstate"), ("sqlstate", "__cause__.pgcode")),
 }
 # What a flag that a library sets on its exceptions means.
 RETRIABLE: Final[Advice] = ("unavailable", "backoff")
@@ -326,6 +354,9 @@ USUAL_CARRIERS: Final = (
     ("sqlstate", "pgcode"),
     ("http", "status_code"),
     ("http", "response.status_code"),
+    ("retriable", "retryable"),
+    ("retriable", "retriable"),
+    ("invalidated", "is_disconnect"),
 )
 # Where wrappers keep what they wrap; asked before __cause__ and __context__.
 WRAPPED: Final = ("orig", "reason", "last_attempt._exception")

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otel_errsample import _hot
+from otel_errsample import _hot, classify
+from otel_errsample.taxonomy import UserRow
 from tests.failing import caused, event, make_span, told_while
 from tests.model import classify as model
 
@@ -187,18 +188,58 @@ class Payment(RuntimeError):
     pass
 
 
+@classify(kind="business", domain="payments")
+class Declined(Payment):
+    pass
+
+
+@classify(severity="fatal", recovery="degrade")
+class Corrupt(Declined):
+    pass
+
+
+@classify(domain="stock")
+class OutOfStock(KeyError):
+    pass
+
+
+class Flaky(ValueError):
+    retryable = True
+
+
+def with_axes(cls: type[Exception], axes: dict[str, Any]) -> Exception:
+    error = cls("boom")
+    error.__dict__.update(axes)
+    return error
+
+
 SIMPLE = st.sampled_from(
     [
         ValueError, KeyError, Plain, Payment, RuntimeError, TimeoutError, ConnectionResetError, BrokenPipeError,
         SystemExit, KeyboardInterrupt, asyncio.CancelledError, GeneratorExit, MemoryError, EOFError, Exception,
+        Declined, Corrupt, OutOfStock, Flaky,
     ]
 ).map(lambda cls: cls("boom"))  # fmt: skip
+STATING = st.builds(
+    with_axes,
+    st.sampled_from([ValueError, Declined, Corrupt, Flaky, TimeoutError]),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "errsample_kind": st.sampled_from(["timeout", "cancelled", "bug", "bugs", 7]),
+            "errsample_severity": st.sampled_from(["info", "fatal", None]),
+            "errsample_recovery": st.sampled_from(["restart", "none"]),
+            "errsample_domain": st.sampled_from(["ledger"]),
+            "retryable": st.booleans(),
+        },
+    ),
+)
 CARRYING = st.one_of(
     st.sampled_from([0, 2, 5, 11, 13, 28, 98, 111, 110, 9999]).map(lambda number: OSError(number, "boom")),
     st.builds(Duck, st.sampled_from([None, 404, 503, 200, "x"]), st.sampled_from([None, "40001", "23505", "zz", 7])),
     st.sampled_from([0, None, 1, "text"]).map(SystemExit),
 )
-LONE = st.one_of(SIMPLE, CARRYING)
+LONE = st.one_of(SIMPLE, CARRYING, STATING)
 CHAINED = st.builds(caused, LONE, st.none() | LONE, st.booleans())
 ExceptionGroup: Any = getattr(builtins, "ExceptionGroup", None)  # came with 3.11
 if ExceptionGroup is not None:
@@ -251,21 +292,35 @@ def spans(draw: st.DrawFn) -> model.Seen:
     return seen
 
 
-AXES = ("error", "kind", "fault", "severity", "recovery", "code", "source", "exception", "cause")
+AXES = ("error", "kind", "fault", "severity", "recovery", "code", "source", "exception", "cause", "domain")
+ROW_SETS = [
+    (),
+    (UserRow(exception="ValueError", kind="client", domain="input"),),
+    (UserRow(code="http:5??", kind="unavailable", severity="fatal"), UserRow(exception="OSError", kind="config")),
+    (
+        UserRow(exception="tests.*", code="sqlstate:23*", kind="conflict", recovery="degrade"),
+        UserRow(exception="LookupError", code="http:*", kind="cancelled"),
+        UserRow(exception="Exception", code="grpc:*", kind="throttle", fault="dependency"),
+        UserRow(exception="BaseException", kind="data", severity="info"),
+    ),
+    (UserRow(code="errno:E*", kind="auth"), UserRow(exception="nothing", kind="fatal", domain="gone")),
+]
+STATED = [_hot.Classifier(user_rows=rows) for rows in ROW_SETS]
 
 
-@settings(max_examples=800, deadline=None)
-@given(spans())
-def test_the_extension_agrees_with_the_definition(seen: model.Seen) -> None:
+@settings(max_examples=1500, deadline=None)
+@given(spans(), st.integers(0, len(ROW_SETS) - 1))
+def test_the_extension_agrees_with_the_definition(seen: model.Seen, which: int) -> None:
+    classifier, rows = STATED[which], ROW_SETS[which]
     span = make_span(
         kind=seen.kind, status=seen.status, description=seen.description, attributes=seen.attributes, events=seen.events
     )
-    expected = model.classify(seen)
+    expected = model.classify(seen, rows)
     if seen.live is None:
-        told = CLASSIFIER.classify_span(span)
+        told = classifier.classify_span(span)
     else:
         context = seen.live.__context__
-        told = told_while(seen.live, span, CLASSIFIER, seen.stale)
+        told = told_while(seen.live, span, classifier, seen.stale)
         seen.live.__context__ = context
     assert (None if expected is None else asdict(expected)) == (
         None if told is None else {axis: getattr(told, axis) for axis in AXES}

@@ -111,5 +111,6 @@ def test_nothing_but_the_public_names_is_offered() -> None:
         "RuleError",
         "Rules",
         "Verdict",
+        "classify",
     ] == otel_errsample.__all__
     assert all(hasattr(otel_errsample, name) for name in otel_errsample.__all__)

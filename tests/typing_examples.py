@@ -15,6 +15,7 @@ from otel_errsample import (
     RuleError,
     Rules,
     Verdict,
+    classify,
 )
 from otel_errsample.testing import CollectingTransport, ManualClock
 
@@ -28,6 +29,18 @@ def from_the_environment() -> TracerProvider:
 def around_a_sampler_of_ones_own() -> TracerProvider:
     ErrorAwareSampler(ALWAYS_ON)
     return TracerProvider(sampler=ErrorAwareSampler(ParentBasedTraceIdRatio(0.1)))
+
+
+@classify(kind="business", domain="payments", recovery="none")
+class Declined(Exception):
+    def __init__(self, order: int) -> None:
+        super().__init__(order)
+        self.order = order
+
+
+def declined(order: int) -> int:
+    error: Declined = Declined(order)  # the decorator leaves the type as it is
+    return error.order
 
 
 def team_of(span: ReadableSpan, facts: ErrorFacts) -> dict[str, str | bool]:

@@ -6,8 +6,10 @@ is compared with it on generated spans.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
 
 from otel_errsample import taxonomy
@@ -43,6 +45,7 @@ class Told:
     source: str
     exception: str | None
     cause: str | None
+    domain: str | None
 
 
 @dataclass
@@ -55,15 +58,26 @@ class Code:
     rpc: int = 0
 
 
-# kind, recovery, severity, raised by a client library, the code that decided
-Found = tuple[str, str | None, str | None, bool, Code | None]
+@dataclass
+class Found:
+    kind: str
+    recovery: str | None
+    severity: str | None
+    library: bool = False  # raised by a client library
+    decided: Code | None = None  # the code that gave the kind
+    stated: frozenset[str] = frozenset()  # the axes that a user stated
+    fault: str | None = None
+    domain: str | None = None
 
 
 def name_of(cls: type) -> str:
     return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
 
 
-def classify(seen: Seen) -> Told | None:
+Rows = Sequence[taxonomy.UserRow]
+
+
+def classify(seen: Seen, rows: Rows = ()) -> Told | None:
     """The error predicate, then the facts."""
     event = seen.events[-1] if seen.events else None
     http, rpc = http_of(seen.attributes), rpc_of(seen.attributes)
@@ -89,7 +103,7 @@ def classify(seen: Seen) -> Told | None:
         return None
     if left and server and rpc == 0:
         rpc = 2
-    return tell(seen, live, event, http, rpc, left)
+    return tell(seen, rows, live, event, http, rpc, left)
 
 
 def refused(rpc: int | None) -> bool:
@@ -103,7 +117,13 @@ def said_by(exception: BaseException) -> object:
 
 
 def tell(
-    seen: Seen, live: BaseException | None, event: Mapping[str, Any] | None, http: int, rpc: int | None, left: bool
+    seen: Seen,
+    rows: Rows,
+    live: BaseException | None,
+    event: Mapping[str, Any] | None,
+    http: int,
+    rpc: int | None,
+    left: bool,
 ) -> Told:
     chain = list(chain_of(live)) if live is not None else []
     names: list[str] = []
@@ -116,45 +136,131 @@ def tell(
     on_span = span_code(seen.attributes, http, rpc)
     own: Code | None = None
     found = None
+    said: taxonomy.UserRow | Declared | None = None
     row = row_of(type(live)) if live is not None else row_named(names[0]) if names else None
     if live is not None:
-        found, own = kind_of_exception(live, chain)
+        found, own = kind_of_exception(live, chain, rows, on_span)
+        said = stated(live, rows, own_code(live), on_span)
     elif names:
         found = from_row(row_named(names[0])[1])
-    found = found or from_span(seen, on_span, row[1] if row else None) or from_hints(seen)
-    kind, recovery, severity, library, decided = found or ("unknown", None, None, False, None)
-    if found is None and row is not None:
-        recovery, severity, library = row[1].recovery, row[1].severity, row[1].library
+        said = stated_by_rows(named(names[0]), rows, None, on_span)
+    elif on_span is not None:
+        said = stated_by_rows([], rows, on_span, None)
+    if said is not None and said.kind:
+        found = over(said, found)
+    found = found or from_span(seen, on_span, row[1] if row else None)
+    if found is None:
+        found, hinted = from_hints(seen, rows, on_span)
+        said = said or hinted
+    untold = found is None
+    found = found or Found("unknown", None, None)
+    if untold and row is not None:
+        found.recovery, found.severity, found.library = row[1].recovery, row[1].severity, row[1].library
+    if said is not None:
+        found = over(said, found)
+    kind, recovery, severity = found.kind, found.recovery, found.severity
     recovery = recovery if recovery in taxonomy.RECOVERIES else "none"
     severity = severity if severity in SEVERITY else "error"
     caller_error = seen.kind == "SERVER" and (400 <= http < 500 or refused(rpc))
-    if row is not None and row[0] == "BrokenPipeError" and seen.kind == "SERVER":
-        kind, recovery, severity = "cancelled", "none", "debug"
-    if caller_error and kind == "data":
-        kind = "client"
+    if "kind" not in found.stated:
+        if row is not None and row[0] == "BrokenPipeError" and seen.kind == "SERVER":
+            kind, recovery, severity = "cancelled", "none", "debug"
+        if caller_error and kind == "data":
+            kind = "client"
     leaving = row is not None and row[0] == "SystemExit"
-    said = live.code if isinstance(live, SystemExit) else (event or {}).get("exception.message")
-    quiet = leaving and (said in (None, 0) if live is not None else said in (None, "", "0", "None"))
-    if leaving and not quiet:
-        severity = "fatal"
-    if caller_error:
-        severity = min(severity, "info", key=SEVERITY.__getitem__)
-    if seen.kind in ("CLIENT", "PRODUCER"):
-        severity = min(severity, "warn", key=SEVERITY.__getitem__)
+    exit_code = live.code if isinstance(live, SystemExit) else (event or {}).get("exception.message")
+    quiet = leaving and (exit_code in (None, 0) if live is not None else exit_code in (None, "", "0", "None"))
+    if "severity" not in found.stated:
+        if leaving and not quiet:
+            severity = "fatal"
+        if caller_error:
+            severity = min(severity, "info", key=SEVERITY.__getitem__)
+        if seen.kind in ("CLIENT", "PRODUCER"):
+            severity = min(severity, "warn", key=SEVERITY.__getitem__)
     aborted = seen.status != "ERROR" and seen.kind == "SERVER" and http < 500 and refused(rpc)
-    downgraded = kind == "cancelled" or seen.status == "OK" or quiet or aborted
-    codes = [code.text for code in (decided, own, on_span) if code is not None and code.text]
+    downgraded = kind == "cancelled" or seen.status == "OK" or ("kind" not in found.stated and (quiet or aborted))
+    codes = [code.text for code in (found.decided, own, on_span) if code is not None and code.text]
     return Told(
         not downgraded,
         kind,
-        fault_of(kind, seen.kind, library, decided),
+        found.fault or fault_of(kind, seen.kind, found.library, found.decided),
         severity,
         recovery,
         codes[0] if codes else None,
         source,
         names[0] if names else None,
         names[-1] if len(names) > 1 else None,
+        found.domain,
     )
+
+
+@dataclass
+class Declared:
+    """What a class or an exception says of itself, None where it says nothing."""
+
+    kind: str | None = None
+    severity: str | None = None
+    recovery: str | None = None
+    domain: str | None = None
+    fault: None = None
+
+
+def declared(exception: BaseException) -> Declared | None:
+    """Axis by axis the nearest counts: the exception, its class, its bases. A kind starts its recovery anew."""
+    told = Declared()
+    for fields in [vars(base) for base in type(exception).__mro__[::-1]] + [vars(exception)]:
+        said = {axis: fields.get(f"errsample_{axis}") for axis in ("kind", "severity", "recovery", "domain")}
+        for axis, words in taxonomy.AXES.items():
+            if axis in said and said[axis] not in words:
+                said[axis] = None
+        if said["recovery"] is None and isinstance(fields.get("retryable"), bool):
+            said["recovery"] = "backoff" if fields["retryable"] else "none"
+        if said["kind"] is not None:
+            told.recovery = None
+        for axis, word in said.items():
+            if word is not None:
+                setattr(told, axis, word)
+    return told if told != Declared() else None
+
+
+def stated(
+    exception: BaseException, rows: Rows, own: Code | None, on_span: Code | None
+) -> taxonomy.UserRow | Declared | None:
+    """The first of the user's rows that holds; what it leaves out, the declaration says."""
+    row = stated_by_rows([name_of(base) for base in type(exception).__mro__], rows, own, on_span)
+    below = declared(exception)
+    if row is None or below is None:
+        return row or below
+    return taxonomy.UserRow(
+        exception="*",
+        kind=row.kind,
+        fault=row.fault,
+        severity=row.severity or below.severity,
+        recovery=row.recovery,
+        domain=row.domain or below.domain,
+    )
+
+
+def stated_by_rows(names: Sequence[str], rows: Rows, own: Code | None, on_span: Code | None) -> taxonomy.UserRow | None:
+    codes = [code.text for code in (own, on_span) if code is not None and code.text]
+    for row in rows:
+        about = not row.exception or row.exception in names or (bool(names) and fnmatchcase(names[0], row.exception))
+        if about and (not row.code or any(fnmatchcase(code, row.code) for code in codes)):
+            return row
+    return None
+
+
+def over(said: taxonomy.UserRow | Declared, found: Found | None) -> Found:
+    """What was found, with what is stated in its place."""
+    if said.kind:
+        usual = taxonomy.USUAL[said.kind]
+        found = Found(said.kind, *usual, library=found.library if found else False)
+    assert found is not None
+    axes = ("kind", "severity", "recovery", "fault", "domain")
+    found.stated |= {axis for axis in axes if getattr(said, axis)}
+    found.recovery, found.severity = said.recovery or found.recovery, said.severity or found.severity
+    found.fault, found.domain = said.fault or found.fault, said.domain or found.domain
+    return found
 
 
 def http_of(attributes: Mapping[str, Any]) -> int:
@@ -211,8 +317,19 @@ def own_code(exception: BaseException) -> Code | None:
     return next((code for code in found if code is not None), None)
 
 
+def class_of(name: str) -> type | None:
+    module, _, last = name.rpartition(".")
+    return getattr(sys.modules.get(module or "builtins"), last, None)
+
+
+def named(name: str) -> list[str]:
+    """The names of the class of that name and its bases, or the name alone."""
+    cls = class_of(name)
+    return [name_of(base) for base in cls.__mro__] if cls is not None else [name]
+
+
 def row_named(name: str) -> tuple[str, taxonomy.Row]:
-    cls = getattr(__builtins__, name, None) if not isinstance(__builtins__, dict) else __builtins__.get(name)
+    cls = class_of(name)
     if cls is not None:
         return row_of(cls)
     return (name, TABLE[name]) if name in TABLE else ("", taxonomy.Row("@code", "none", "error"))
@@ -242,39 +359,54 @@ def chain_of(exception: BaseException | None) -> Iterator[tuple[BaseException, s
 def from_row(row: taxonomy.Row) -> Found | None:
     if row.kind.startswith("@") or row.kind == "unknown":
         return None
-    return row.kind, row.recovery, row.severity, row.library, None
+    return Found(row.kind, row.recovery, row.severity, row.library)
 
 
 def kind_of_exception(
-    exception: BaseException, chain: Sequence[tuple[BaseException, str]]
+    exception: BaseException,
+    chain: Sequence[tuple[BaseException, str]],
+    rows: Rows,
+    on_span: Code | None = None,
 ) -> tuple[Found | None, Code | None]:
-    """The row, the exception's own code, its cause, in that order, a refined row last; and the code met first."""
+    """What is stated, then what is not; and the code met first. `on_span` counts for the outermost exception."""
+    leaves = getattr(exception, "exceptions", None)
+    said = stated(exception, rows, own_code(exception), on_span)
+    if leaves is not None:
+        found, own = kind_of_group(leaves, rows)
+    elif said is not None and said.kind:
+        found, own = None, own_code(exception)
+    else:
+        found, own = kind_unstated(exception, chain, rows)
+    return over(said, found) if said is not None and (said.kind or found is not None) else found, own
+
+
+def kind_unstated(
+    exception: BaseException, chain: Sequence[tuple[BaseException, str]], rows: Rows
+) -> tuple[Found | None, Code | None]:
+    """The row, the exception's own code, its cause, in that order, a refined row last."""
     row_name, row = row_of(type(exception))
     refined = taxonomy.REFINED.get(row_name)
-    leaves = getattr(exception, "exceptions", None)
-    if leaves is not None:
-        return kind_of_group(leaves)
     own = own_code(exception)
     if refined is None and (found := from_row(row)):
         return found, own
     if own is not None and own.kind != "unknown":
-        return (own.kind, own.recovery, own.severity or row.severity, row.library, own), own
+        return Found(own.kind, own.recovery, own.severity or row.severity, row.library, own), own
     if len(chain) > 1 and chain[1][1] == "cause":
-        found, inner = kind_of_exception(chain[1][0], chain[1:])
+        found, inner = kind_of_exception(chain[1][0], chain[1:], rows)
         own = own or inner
         if found:
-            kind, recovery, severity, library, decided = found
-            return (kind, recovery, severity, library or bool(row and row.library), decided), own
+            found.library = found.library or bool(row and row.library)
+            return found, own
     return from_row(row), own
 
 
-def kind_of_group(leaves: Sequence[BaseException]) -> tuple[Found | None, Code | None]:
+def kind_of_group(leaves: Sequence[BaseException], rows: Rows) -> tuple[Found | None, Code | None]:
     """The worst leaf by severity, the first of equals; cancelled only where every leaf was."""
-    judged = [kind_of_exception(leaf, list(chain_of(leaf))) for leaf in leaves]
+    judged = [kind_of_exception(leaf, list(chain_of(leaf)), rows) for leaf in leaves]
 
     def badness(entry: tuple[Found | None, Code | None]) -> int:
         found = entry[0]
-        return -1 if found and found[0] == "cancelled" else SEVERITY[(found and found[2]) or "error"]
+        return -1 if found and found.kind == "cancelled" else SEVERITY[(found and found.severity) or "error"]
 
     worst = max(judged, key=badness)
     return worst if worst[0] else (None, None)
@@ -284,24 +416,27 @@ def from_span(seen: Seen, on_span: Code | None, row: taxonomy.Row | None) -> Fou
     if on_span is None:
         return None
     if on_span.rpc == 2 and seen.kind == "SERVER":
-        return "bug", "none", "error", False, on_span
+        return Found("bug", "none", "error", False, on_span)
     if on_span.kind == "unknown":
         return None
     severity = on_span.severity or (row.severity if row else None)
-    return on_span.kind, on_span.recovery, severity, bool(row and row.library), on_span
+    return Found(on_span.kind, on_span.recovery, severity, bool(row and row.library), on_span)
 
 
-def from_hints(seen: Seen) -> Found | None:
+def from_hints(seen: Seen, rows: Rows, on_span: Code | None) -> tuple[Found | None, taxonomy.UserRow | None]:
+    """What error.type or the head of the description tells, and the row that says so."""
     head = (seen.description or "").partition(":")[0]
     for hint in (seen.attributes.get("error.type"), head):
         word = (hint or "").removeprefix("StatusCode.")
         code = http_code(int(word)) if word.isdecimal() and len(word) == 3 else None
         code = code or grpc_code(GRPC_NAMES.index(word) if word in GRPC_NAMES else 0)
         if code is not None and code.kind != "unknown":
-            return code.kind, code.recovery, code.severity, False, code
+            return Found(code.kind, code.recovery, code.severity, False, code), None
+        if word and (said := stated_by_rows(named(word), rows, code, on_span)):
+            return over(said, None), said
         if word in TABLE and (found := from_row(TABLE[word])):
-            return found
-    return None
+            return found, None
+    return None, None
 
 
 def fault_of(kind: str, span_kind: str, library: bool, decided: Code | None) -> str:
