@@ -42,13 +42,33 @@ class Setting(NamedTuple):
             return "a comma separated list"
         return "text"
 
+    def accepted(self, value: object) -> object:
+        """A value given in code or in a file, as it is used; None where it is not as expected."""
+        if isinstance(self.default, str):
+            return value if isinstance(value, str) else None
+        if isinstance(self.default, tuple):
+            fits = isinstance(value, (list, tuple)) and all(isinstance(part, str) and part for part in value)
+            return tuple(value) if fits and isinstance(value, (list, tuple)) else None
+        if isinstance(self.default, bool):
+            return value if isinstance(value, bool) else None
+        fits = isinstance(value, int) and not isinstance(value, bool) and self.low <= value <= self.high
+        return value if fits else None
+
 
 SETTINGS: Final = (
     Setting(
         "rules",
         "OTEL_ERRSAMPLE_RULES",
         "",
-        "Rules, separated by newlines or `;`; the first match wins. Without them the default rules apply.",
+        "Rules, separated by newlines or `;`; the first match wins. Without them those of the file apply, else the "
+        "default rules.",
+    ),
+    Setting(
+        "config",
+        "OTEL_ERRSAMPLE_CONFIG",
+        "",
+        "A YAML file with `rules`, `classify` and `settings`, or a file of rules whose name ends in `.rules`. It is "
+        "watched, and what changes in it applies without a restart, settings apart.",
     ),
     Setting(
         "max_buffer_bytes",
@@ -118,6 +138,11 @@ SETTINGS: Final = (
     ),
 )
 
+# What a file may set, by argument: not where it is itself, and not its rules, which have a key of their own.
+FILE_SETTINGS: Final = {
+    setting.argument: setting for setting in SETTINGS if setting.argument not in ("rules", "config")
+}
+
 PREFIX: Final = "OTEL_ERRSAMPLE_"
 
 # The budget is in bytes here, so a number of spans has no meaning; the start line says that it was set in vain.
@@ -154,6 +179,7 @@ class Settings:
     """The settings in force; field by field a row of `SETTINGS`, and `ignored`."""
 
     rules: str
+    config: str
     max_buffer_bytes: int
     flush_errors_ms: int
     shutdown_timeout_ms: int
@@ -166,11 +192,14 @@ class Settings:
     """Variables that are set but have no meaning here."""
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str], warn: Warn, **given: object) -> Settings:
-        """The settings from `environ`, with those given in code in their place; None counts as not given.
+    def from_env(
+        cls, environ: Mapping[str, str], warn: Warn, file: Mapping[str, object] | None = None, /, **given: object
+    ) -> Settings:
+        """What is given in code, else in `environ`, else in `file` (accepted values by argument), else the default.
 
-        A bad value in `environ` is reported to `warn` once: out of range it becomes the nearest bound, otherwise the
-        default. An empty one counts as unset. Raises ConfigError for a bad value or an unknown name in `given`.
+        None counts as not given, and an empty variable as unset. A bad value in `environ` is reported to `warn` once:
+        out of range it becomes the nearest bound, otherwise what holds without the variable. Raises ConfigError for a
+        bad value or an unknown name in `given`.
         """
         known = {setting.argument for setting in SETTINGS}
         for argument in given:
@@ -180,7 +209,8 @@ class Settings:
         for setting in SETTINGS:
             value = given.get(setting.argument)
             if value is None:
-                values[setting.argument] = _from_text(setting, environ.get(setting.variable, ""), warn)
+                fallback = (file or {}).get(setting.argument, setting.default)
+                values[setting.argument] = _from_text(setting, environ.get(setting.variable, ""), fallback, warn)
             else:
                 values[setting.argument] = _checked(setting, value)
         _warn_of_unknown(environ, warn)
@@ -197,11 +227,12 @@ def _warn_of_unknown(environ: Mapping[str, str], warn: Warn) -> None:
             warn(name, "is no setting of this version" + (f"; did you mean {PREFIX}{near[0]}?" if near else ""))
 
 
-def _from_text(setting: Setting, text: str, warn: Warn) -> bool | int | str | tuple[str, ...]:
+def _from_text(setting: Setting, text: str, fallback: object, warn: Warn) -> object:
     text = text.strip()
     default = setting.default
+    origin = "the default" if fallback == default else "the file's"
     if not text:
-        return default
+        return fallback
     if isinstance(default, str):
         return text
     if isinstance(default, tuple):
@@ -209,11 +240,11 @@ def _from_text(setting: Setting, text: str, warn: Warn) -> bool | int | str | tu
     if isinstance(default, bool):
         if text.lower() in ("true", "false"):
             return text.lower() == "true"
-        warn(setting.variable, f"is expected to be {setting.expectation}; the default {str(default).lower()} is used")
-        return default
+        warn(setting.variable, f"is expected to be {setting.expectation}; {origin} {str(fallback).lower()} is used")
+        return fallback
     if _WHOLE_NUMBER.fullmatch(text) is None:
-        warn(setting.variable, f"is expected to be {setting.expectation}; the default {default} is used")
-        return default
+        warn(setting.variable, f"is expected to be {setting.expectation}; {origin} {fallback} is used")
+        return fallback
     number = int(text)
     bounded = min(max(number, setting.low), setting.high)
     if bounded != number:
@@ -222,21 +253,11 @@ def _from_text(setting: Setting, text: str, warn: Warn) -> bool | int | str | tu
 
 
 def _checked(setting: Setting, value: object) -> object:
-    expectation = setting.expectation
-    if isinstance(setting.default, str):
-        if isinstance(value, str):
-            return value
-    elif isinstance(setting.default, tuple):
-        expectation = "a list or tuple of non-empty strings"
-        if isinstance(value, (list, tuple)) and all(isinstance(part, str) and part for part in value):
-            return tuple(value)
-    elif isinstance(setting.default, bool):
-        expectation = "True or False"
-        if isinstance(value, bool):
-            return value
-    elif isinstance(value, int) and not isinstance(value, bool) and setting.low <= value <= setting.high:
-        return value
-    raise ConfigError(
-        f"{setting.argument} is expected to be {expectation}, got {value!r}; "
-        f"hint: leave it out to take {setting.variable} or its default {setting.default!r}"
-    )
+    accepted = setting.accepted(value)
+    if accepted is None:
+        wanted = {tuple: "a list or tuple of non-empty strings", bool: "True or False"}.get(type(setting.default))
+        raise ConfigError(
+            f"{setting.argument} is expected to be {wanted or setting.expectation}, got {value!r}; "
+            f"hint: leave it out to take {setting.variable} or its default {setting.default!r}"
+        )
+    return accepted

@@ -47,6 +47,8 @@ AXES: Final[Mapping[str, tuple[str, ...]]] = {
     "severity": SEVERITIES,
     "recovery": RECOVERIES,
 }
+# What a code begins with, as in "http:503".
+CODE_SCHEMES: Final = ("http", "grpc", "sqlstate", "errno", "aws", "kafka")
 LONGEST_DOMAIN: Final = 64
 LONGEST_PATTERN: Final = 300  # characters of a class name or glob, as of the names that are looked up
 

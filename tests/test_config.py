@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_errsample.config import OTLP_VARIABLES, SETTINGS, Setting, Settings
+from otel_errsample.config import FILE_SETTINGS, OTLP_VARIABLES, SETTINGS, Setting, Settings
 from otel_errsample.errors import ConfigError
 
 NUMBERS = [setting for setting in SETTINGS if type(setting.default) is int]
@@ -19,9 +19,11 @@ by_variable = pytest.mark.parametrize("setting", NUMBERS, ids=lambda setting: se
 class Read:
     """The settings of an environment, and what was warned about."""
 
-    def __init__(self, environ: Mapping[str, str], **given: object) -> None:
+    def __init__(
+        self, environ: Mapping[str, str], file: Mapping[str, object] | None = None, /, **given: object
+    ) -> None:
         self.warnings: list[tuple[str, str]] = []
-        self.settings = Settings.from_env(environ, lambda *warning: self.warnings.append(warning), **given)
+        self.settings = Settings.from_env(environ, lambda *warning: self.warnings.append(warning), file, **given)
 
 
 def test_the_defaults_are_those_of_the_design() -> None:
@@ -29,6 +31,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
     assert read.warnings == []
     assert read.settings == Settings(
         rules="",
+        config="",
         max_buffer_bytes=16 * 1024 * 1024,
         flush_errors_ms=200,
         shutdown_timeout_ms=5000,
@@ -145,6 +148,28 @@ def test_a_value_given_in_code_wins_and_silences_its_variable() -> None:
     assert (65536, ("shop",)) == (read.settings.max_buffer_bytes, read.settings.in_app_include)
 
 
+def test_a_file_stands_between_the_environment_and_the_defaults() -> None:
+    file = {"flush_errors_ms": 50, "max_buffer_bytes": 65536, "schedule_delay_ms": 9, "in_app_include": ("shop",)}
+    read = Read({"OTEL_ERRSAMPLE_MAX_BUFFER_BYTES": "131072"}, file, schedule_delay_ms=7)
+    assert read.settings == dataclasses.replace(
+        Read({}).settings,
+        flush_errors_ms=50,
+        max_buffer_bytes=131072,
+        schedule_delay_ms=7,
+        in_app_include=("shop",),
+    )
+
+
+def test_a_bad_variable_gives_what_the_file_says() -> None:
+    read = Read({"OTEL_ERRSAMPLE_FLUSH_ERRORS_MS": "soon"}, {"flush_errors_ms": 50})
+    message = "is expected to be a whole number of milliseconds from 0 to 60000; the file's 50 is used"
+    assert (50, [("OTEL_ERRSAMPLE_FLUSH_ERRORS_MS", message)]) == (read.settings.flush_errors_ms, read.warnings)
+
+
+def test_a_file_sets_everything_but_its_own_place_and_its_rules() -> None:
+    assert set(FILE_SETTINGS) == {setting.argument for setting in SETTINGS} - {"rules", "config"}
+
+
 def test_none_in_code_counts_as_not_given() -> None:
     assert Read({"OTEL_BSP_SCHEDULE_DELAY": "7"}, schedule_delay_ms=None).settings.schedule_delay_ms == 7
 
@@ -178,7 +203,7 @@ def test_a_bad_value_in_code_is_refused_with_expectation_value_and_hint(
 
 
 def test_an_unknown_setting_in_code_is_refused() -> None:
-    with pytest.raises(ConfigError, match="'max_queue_size' is no setting; hint: the settings are dry_run, "):
+    with pytest.raises(ConfigError, match="'max_queue_size' is no setting; hint: the settings are config, dry_run, "):
         Read({}, max_queue_size=2048)
 
 

@@ -28,6 +28,15 @@ def test_all_problems_are_raised_in_the_order_of_the_text() -> None:
     assert "app.rules:1:1: earlier\napp.rules:2:5: later (write four)" == str(caught.value)
 
 
+def test_what_is_found_in_a_text_inside_stands_in_the_whole_text() -> None:
+    report = Report("key: |\n  keep\nend", "app.yaml")
+    report.add(14, "end", "last")
+    report.within(lambda at: 9 + at).add(0, "keep", "first")
+    with pytest.raises(RuleError) as caught:
+        report.finish()
+    assert "app.yaml:2:3: first\napp.yaml:3:1: last" == str(caught.value)
+
+
 def test_the_offending_text_is_cut() -> None:
     with pytest.raises(RuleError) as caught:
         Report("", "r").stop(0, "x" * 1000, "too much")

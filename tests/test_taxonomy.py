@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import re
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -104,3 +106,8 @@ class TestUserRow:
         whole = {"kind": "bug", **({} if given == {"kind": "bug"} else {"exception": "a.B"}), **given}
         with pytest.raises(ConfigError, match=complaint):
             taxonomy.UserRow(**whole)
+
+
+def test_the_schemes_of_codes_are_those_that_codes_are_made_with() -> None:
+    source = (Path(__file__).parent.parent / "ext" / "codes.pyx").read_text(encoding="utf-8")
+    assert set(taxonomy.CODE_SCHEMES) == set(re.findall(r'\bf"([a-z]+):\{', source))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from typing import Final, NoReturn
 
@@ -19,9 +19,19 @@ class Report:
         self._text = text
         self._source = source
         self._found: list[tuple[int, Problem]] = []
+        self._origin: Callable[[int], int] | None = None
+
+    def within(self, origin: Callable[[int], int]) -> Report:
+        """For a text inside this one: `origin` tells where its characters stand. What it finds is found here too."""
+        inner = Report(self._text, self._source)
+        inner._found = self._found
+        inner._origin = origin
+        return inner
 
     def add(self, at: int, text: str, message: str, hint: str = "") -> None:
         """Note a problem with the piece `text` at offset `at`; the fiftieth ends the search."""
+        if self._origin is not None:
+            at = self._origin(at)
         line = self._text.count("\n", 0, at) + 1
         column = at - self._text.rfind("\n", 0, at)
         self._found.append((at, Problem(self._source, line, column, text[:60], message, hint)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from otel_errsample.rules.check import check
@@ -13,7 +14,7 @@ from otel_errsample.rules.tree import Rule
 
 
 class Rules:
-    """An immutable rule set, made by `Rules.parse` or `Rules.default`.
+    """An immutable rule set, made by `Rules.parse`, `Rules.load` or `Rules.default`.
 
     Two rule sets are equal when they say the same, however they are written. `str()` is the canonical text, one rule a
     line with its name.
@@ -26,7 +27,7 @@ class Rules:
     _text: str
 
     def __init__(self) -> None:
-        raise TypeError("rules are made by Rules.parse(text) or Rules.default()")
+        raise TypeError("rules are made by Rules.parse(text), Rules.load(path) or Rules.default()")
 
     @classmethod
     def parse(cls, text: str, source: str = "<rules>") -> Rules:
@@ -40,6 +41,17 @@ class Rules:
         check(rules, report)
         report.finish()
         return cls._of(rules, text)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Rules:
+        """The rules of a file: rule text where its name ends in `.rules`, else YAML with the key `rules`.
+
+        The whole file is checked, its `classify` and `settings` too. Raises OSError where the file cannot be read, and
+        RuleError, which lists all problems with their line and column in the file.
+        """
+        from otel_errsample.rules.document import load  # files, and YAML, cost only those who use them
+
+        return load(path).rules or cls._of((), "")
 
     @classmethod
     def default(cls) -> Rules:
