@@ -101,6 +101,7 @@ class Worker:
             self._start_lock.release()
 
     def _run(self) -> None:
+        _keep_freed_pages(2 * self._most_bytes)
         token = attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
         try:
             while not self._stopping:
@@ -326,6 +327,17 @@ class Worker:
         if self._sending:
             self._sink.abort()
         self._buffer.wake()
+
+
+def _keep_freed_pages(size: int) -> None:
+    """Let malloc keep the memory of a request, and of the transport's copy of it, for the next one.
+
+    glibc gives memory back to the system from twice the size of the largest block that it ever mapped and unmapped.
+    That is the size of just these two: their pages were faulted in anew for every request, 1.5 us of the 8 us that an
+    error span took over gRPC. A block of `size` bytes, mapped and not touched, raises the bound to twice that. Bounds
+    that were set by hand stay, and other mallocs do not care.
+    """
+    bytes(size)
 
 
 def _start_os_thread(function: Callable[[], None]) -> int:

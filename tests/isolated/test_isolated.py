@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -52,3 +53,13 @@ def test_a_normal_exit_delivers_what_is_queued(way: str, code: int) -> None:
     assert code == done.returncode, done.stderr
     assert 100 == receiver.summary["distinct_span_ids"]
     assert "Traceback" not in done.stderr or way in ("uncaught", "interrupt")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other mallocs have other rules")
+def test_the_memory_of_a_request_is_there_for_the_next_one() -> None:
+    tuned = {name: "" for name in os.environ if name.startswith("MALLOC_")}
+    faults = {
+        size: int(run("requesting.py", str(size), endpoint="", protocol="", **tuned).stdout) for size in (0, 4 << 20)
+    }
+    assert faults[0] > 5000, "what it is for: 1,800,000 bytes are 440 pages, and there are two of them ten times"
+    assert 100 > faults[4 << 20]
