@@ -13,6 +13,7 @@ runs under the GIL and may be entered again by a signal handler, a finaliser or 
 on memory of its own call and commits without running Python code.
 """
 
+include "seats.pyx"
 include "layout.pyx"
 include "facts.pyx"
 include "track.pyx"

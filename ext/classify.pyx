@@ -7,12 +7,8 @@ within the call and never kept. Entered under the GIL; user objects are touched 
 codes.pyx, which let a KeyboardInterrupt pass.
 """
 
-from cpython.object cimport PyObject, PyObject_GenericGetAttr
-from cpython.ref cimport Py_TYPE
-
-from opentelemetry.sdk.trace import Event
 from opentelemetry.trace import SpanKind
-from opentelemetry.trace.status import Status, StatusCode
+from opentelemetry.trace.status import StatusCode
 
 cdef enum:              # places in SOURCES
     SOURCE_LIVE
@@ -30,21 +26,13 @@ cdef object KIND_OF_SERVER = SpanKind.SERVER
 cdef object KIND_OF_CLIENT = SpanKind.CLIENT
 cdef object KIND_OF_PRODUCER = SpanKind.PRODUCER
 cdef object KIND_OF_CONSUMER = SpanKind.CONSUMER
-# The fields of these two are read under their private names, where this SDK has them.
-cdef PyObject *SDK_STATUS = <PyObject *> Status     # kept alive by their modules
-cdef PyObject *SDK_EVENT = <PyObject *> Event
-cdef bint PLAIN_STATUS = getattr(Status(), "_status_code", None) is StatusCode.UNSET
-cdef bint PLAIN_EVENT = getattr(Event("e", None, 1), "_name", None) == "e"
 
 
 cdef inline int status_number(object status) except -1:
     cdef object code
     if status is None:
         return STATUS_UNSET
-    if PLAIN_STATUS and <PyObject *> Py_TYPE(status) == SDK_STATUS:
-        code = PyObject_GenericGetAttr(status, "_status_code")
-    else:
-        code = status.status_code
+    code = status_code(status)
     if code is CODE_ERROR:
         return STATUS_ERROR
     return STATUS_OK if code is CODE_OK else STATUS_UNSET
@@ -64,15 +52,13 @@ cdef object exception_event(object events, int skip):
     """The attributes of the last event named "exception" as a dict, after leaving out `skip` of them; or None."""
     cdef Py_ssize_t at = len(events)
     cdef Py_ssize_t end = max(at - EVENTS_SEEN, 0)
-    cdef bint plain
     while at > end:
         at -= 1
         event = events[at]
-        plain = PLAIN_EVENT and <PyObject *> Py_TYPE(event) == SDK_EVENT
-        if (event._name if plain else event.name) != "exception":
+        if event_name(event) != "exception":
             continue
         if skip == 0:
-            return plain_dict(event._attributes if plain else event.attributes) or {}
+            return event_attributes(event) or {}
         skip -= 1
     return None
 
@@ -166,7 +152,7 @@ cdef class Classifier:
         it.event = event
         it.attributes = attributes
         it.name = exact_text(span_name(span))
-        it.description = exact_text(status.description) if state == STATUS_ERROR else None
+        it.description = exact_text(status_description(status)) if state == STATUS_ERROR else None
         it.state = state
         it.span_kind = kind
         it.codes = codes

@@ -26,9 +26,15 @@ class _Count(TypedDict):
     sampled_out: int
     shadowed: int
 
+# seats.pyx
+
+def seat_of(owner: object, value: object) -> int: ...
+def seated(owner: object, seat: int) -> object: ...
+
 # layout.pyx
 
 def probe() -> bool: ...
+def seats() -> list[int]: ...
 
 # facts.pyx
 
