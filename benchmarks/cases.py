@@ -162,6 +162,14 @@ CASES: Final = (
         counted=True,
     ),
     Case(
+        "decide_beside_marks",
+        "A healthy span outside the head sample ends while the parents of 4,096 errors are marked to be kept"
+        " (noop: none is)",
+        {"noop": ends(_head(None), UNSAMPLED), "ours": ends(lambda: sides.marking(UNSAMPLED()), UNSAMPLED)},
+        (at_most(0.15),),
+        counted=True,
+    ),
+    Case(
         "enrich_kept_error_from_event",
         "An error span ends and is kept: fingerprint and enrichment from its exception event, encoded and buffered"
         " (stock: queues it)",

@@ -13,6 +13,7 @@ from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.trace import SpanContext, Status, StatusCode
 
 from benchmarks import receiver
 from otel_errsample import ErrorSpanProcessor
@@ -255,6 +256,16 @@ def suppressing(prepared: Sequence[ReadableSpan]) -> Ours:
     processor.on_end(prepared[0])
     processor.force_flush()
     return Ours(processor, "suppressed")
+
+
+def marking(prepared: Sequence[ReadableSpan]) -> Ours:
+    """Spans above kept errors are marked and have not ended yet."""
+    processor = _sleeping(KEEP_ERRORS, Wire(), 256 << 20)
+    for number, span in enumerate(prepared, 1):
+        context, above = SpanContext(number, number + 1, False), SpanContext(number, number, False)
+        processor.on_end(ReadableSpan("error", context, above, span.resource, status=Status(StatusCode.ERROR)))
+    processor.force_flush()
+    return Ours(processor, "not_sampled")
 
 
 def buffer_full(prepared: Sequence[ReadableSpan], *endings: str) -> Ours:

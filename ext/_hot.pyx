@@ -3,7 +3,7 @@
 
     span starts ── track     remember the exception that is already being handled
     span ends   ── classify  what failed, if anything: ErrorFacts
-                   decide    the first matching rule wins: Decision
+                   decide    the first matching rule wins, or the scope of an error that was kept: Decision
                    enrich    extra attributes, for kept spans only
                    encode    OTLP protobuf bytes of span + extra attributes, written once
                    buffer    one byte budget; refuses or evicts the least valuable with a counted reason
@@ -28,6 +28,7 @@ include "limits.pyx"
 include "operands.pyx"
 include "conditions.pyx"
 include "decide.pyx"
+include "scope.pyx"
 include "enrich.pyx"
 include "utf8.pyx"
 include "values.pyx"

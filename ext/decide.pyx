@@ -38,6 +38,7 @@ cdef enum:
     TH_AS_IS = 0        # trace state as the head sampler wrote it
     TH_SET = 1          # write Decision.threshold (0: kept with certainty)
     TH_ERASED = 2       # the rate is unknown: errsample.suppressed carries the count instead
+    TH_LEAST = 3        # write Decision.threshold, or the head sampler's where that is smaller
 
 cdef struct Decision:
     int action
@@ -47,6 +48,8 @@ cdef struct Decision:
     uint64_t carried    # suppressed since the last kept span of this rule and key; given back if this span is lost
     uint32_t limiter    # which limiter and slot to give back to; limiter 0: none
     uint32_t slot
+    int scope           # SCOPE_*: what kept the span, itself or another one's scope
+    int lane            # LANE_*: at least this much is the span worth
 
 
 cdef enum:                  # verbs of rules
@@ -62,11 +65,12 @@ cdef dict RULE_VERBS = {
 cdef uint64_t CERTAIN_LOSS = <uint64_t> 1 << 56     # no randomness reaches this threshold
 
 ACTION_NAMES = ("head", "keep", "drop", "sampled_out", "suppressed")
-WEIGHT_NAMES = ("as_is", "set", "erased")
+WEIGHT_NAMES = ("as_is", "set", "erased", "least")
 
 
 cdef struct RuleRow:
     int verb
+    int scope                   # SCOPE_*, or UNSAID
     bint shadow
     int keys
     int32_t key_operands[8]     # at most MAX_KEYS
@@ -108,6 +112,7 @@ cdef class RuleTable:
         for place, action in enumerate(table.actions):
             row = &self.rows[place]
             row.verb = RULE_VERBS[action.verb]
+            row.scope = RULE_SCOPES[action.scope]
             row.shadow = action.shadow
             row.threshold = action.threshold
             row.keys = min(len(action.keys), MAX_KEYS)
@@ -224,8 +229,8 @@ cdef inline void act_percent(RuleRow* row, uint64_t r, Decision* out) noexcept:
         out.action = SAMPLED_OUT
 
 
-cdef int act(RuleTable table, RuleRow* row, Look* look, object context, Decision* out) except -1:
-    """Do what a matching rule says and count it."""
+cdef int act(RuleTable table, RuleRow* row, Look* look, object context, bint marked, Decision* out) except -1:
+    """Do what a matching rule says and count it; a marked span is kept anyway and spends no limit."""
     if row.verb == ACT_KEEP:
         out.action = KEEP
         out.weight = TH_SET
@@ -233,6 +238,9 @@ cdef int act(RuleTable table, RuleRow* row, Look* look, object context, Decision
         out.action = DROP
     elif row.verb == ACT_PERCENT:
         act_percent(row, randomness_in(context), out)
+    elif row.verb != ACT_HEAD and marked:
+        out.action = KEEP
+        out.weight = TH_ERASED
     elif row.verb != ACT_HEAD:
         act_limited(table, row, look, context, out)
     row.matched += 1
@@ -250,6 +258,8 @@ cdef inline void no_decision(Decision* out) noexcept:
     out.weight = TH_AS_IS
     out.threshold = out.carried = 0
     out.limiter = out.slot = 0
+    out.scope = SCOPE_SPAN
+    out.lane = LANE_HEAD
 
 
 cdef inline bint forced(object attributes, Decision* out):
@@ -266,9 +276,10 @@ cdef inline bint forced(object attributes, Decision* out):
 
 
 cdef int decide(
-    RuleTable table, object span, object context, object attributes, ErrorFacts facts, bint sampled, Decision* out,
+    RuleTable table, object span, object context, object attributes, ErrorFacts facts, bint sampled, bint marked,
+    Decision* out,
 ) except -1:
-    """Fill the decision for one ended span; facts is None where nothing failed.
+    """Fill the decision for one ended span; facts is None where nothing failed, `marked` what a kept error pulls in.
 
     Costs one look for errsample.keep and one comparison where no rule can match a span without facts.
     """
@@ -286,7 +297,7 @@ cdef int decide(
             if not table.conditions.hold(entries[place].node, &look):
                 continue
             row = &table.rows[entries[place].rule]
-            act(table, row, &look, context, out)
+            act(table, row, &look, context, marked, out)
             if not row.shadow:
                 out.rule = entries[place].rule
                 break
@@ -296,10 +307,10 @@ cdef int decide(
     return 0
 
 
-def verdict(RuleTable table not None, object span, ErrorFacts facts=None, bint sampled=True):
+def verdict(RuleTable table not None, object span, ErrorFacts facts=None, bint sampled=True, bint marked=False):
     """What decide says of a span: (action, rule, weight, threshold, carried, limiter, slot), the enums by name."""
     cdef Decision out
-    decide(table, span, span_context(span), span_attributes(span), facts, sampled, &out)
+    decide(table, span, span_context(span), span_attributes(span), facts, sampled, marked, &out)
     return (
         ACTION_NAMES[out.action], out.rule, WEIGHT_NAMES[out.weight], out.threshold, out.carried, out.limiter, out.slot,
     )

@@ -13,8 +13,6 @@ cdef enum:
 
 cdef uint64_t SEEN_FOR_NS = 60_000_000_000
 
-cdef str SPAN_SCOPE = "span"
-
 ACTIONS = ("head", "keep", "drop", "sampled_out", "suppressed")
 
 cdef struct Seen:
@@ -29,10 +27,12 @@ cdef class Verdict:
 
     `action` is one of "keep", "drop", "head", "sampled_out", "suppressed"; `kept` whether the span went to the buffer
     (an `encode` or `buffer` failure makes it False); `threshold` the 56-bit threshold written on the span, None where
-    none was; `suppressed` how many errors of this rule and key this span stands for besides itself.
+    none was; `suppressed` how many errors of this rule and key this span stands for besides itself; `scope` is "span",
+    or "path" where the span was kept only for the sake of an error below it.
     """
     cdef readonly str action
     cdef readonly object rule
+    cdef readonly str scope
     cdef readonly bint kept
     cdef readonly object threshold
     cdef readonly uint64_t suppressed
@@ -52,11 +52,14 @@ cdef class Path:
     cdef readonly RuleTable table
     cdef Tracker tracker
     cdef Classifier classifier
+    cdef Marks marks
+    cdef int scope                      # SCOPE_*: how much around a kept error is kept
     cdef Groups groups
     cdef Enrichments enrichments
     cdef Seen[SEEN_SLOTS] seen
     cdef size_t most_span_bytes         # resource and scope included
     cdef bint dry_run                   # the head sampler alone decides, the rules are rehearsed
+    cdef readonly uint64_t pulled       # spans kept for the sake of another one only
     cdef uint64_t[5] rehearsed          # spans by what would have been done, numbered as ACTIONS
     cdef bint leaves_head_sampled       # stands beside another processor: what the head sampler kept is not ours
     cdef object user_enrich, on_verdict
@@ -68,18 +71,20 @@ cdef class Path:
 
     def __cinit__(self, *args, **kwargs):
         self.tracker = Tracker()
+        self.marks = Marks()
         self.groups = Groups()
         self.enrichments = Enrichments()
 
     def prepare(self, Ledger ledger, Limits limits, Buffer buffer, RuleTable table, Classifier classifier, *,
-                size_t most_span_bytes, bint leaves_head_sampled, bint dry_run, user_enrich, on_verdict, rebuild,
-                start_worker):
+                str scope, size_t most_span_bytes, bint leaves_head_sampled, bint dry_run, user_enrich, on_verdict,
+                rebuild, start_worker):
         """Put the stages together; once, before the first span."""
         self.ledger = ledger
         self.limits = limits
         self.buffer = buffer
         self.table = table
         self.classifier = classifier
+        self.scope = RULE_SCOPES[scope]
         self.most_span_bytes = most_span_bytes
         self.leaves_head_sampled = leaves_head_sampled
         self.dry_run = dry_run
@@ -126,7 +131,9 @@ cdef class Path:
         """The span's ending, or PENDING when the buffer has it."""
         cdef object context, attributes, events, status
         cdef ErrorFacts facts
+        cdef RuleTable table = self.table       # the one whose rule it is, whatever is swapped in meanwhile
         cdef Decision decision
+        cdef Mark mark
         cdef bint sampled
         cdef int ending
         if self.buffer.closed:
@@ -141,19 +148,41 @@ cdef class Path:
             self.ledger.errors += 1
         if sampled and self.leaves_head_sampled:
             return LEFT_TO_HEAD
-        decide(self.table, span, context, attributes, facts, sampled, &decision)
+        marking = self.marks.take(context, &mark)
+        decide(table, span, context, attributes, facts, sampled, mark.span != 0, &decision)
+        rule = table.names[decision.rule] if decision.rule >= 0 else None
+        if mark.span != 0 and pull(&decision, &mark, sampled):
+            rule = marking
+            self.pulled += 1
         if self.dry_run:
-            ending = self.rehearse(span, context, attributes, events, status, facts, sampled, &decision)
+            ending = self.rehearse(span, context, attributes, events, status, facts, sampled, &decision, rule)
         elif decision.action == KEEP or decision.action == HEAD and sampled:
-            ending = self.keep(span, context, attributes, events, status, facts, sampled, &decision, None)
+            ending = self.keep(span, context, attributes, events, status, facts, sampled, &decision, rule, None)
         else:
             ending = ending_of(decision.action)
+        if mark.span != 0 or decision.action == KEEP and self.reach_of(table, decision.rule, facts) == SCOPE_PATH:
+            self.mark_parent(span, rule if decision.action == KEEP else marking, &decision, &mark)
         if self.on_verdict is not None and facts is not None and facts.error:
-            self.tell(context, facts, &decision, ending == PENDING)
+            self.tell(context, facts, &decision, rule, ending == PENDING)
         return ending
 
+    cdef int reach_of(self, RuleTable table, int rule, ErrorFacts facts) noexcept:
+        """SCOPE_* of a span that a rule keeps: as the rule says, else as the processor does around an error."""
+        cdef int scope = table.rows[rule].scope if rule >= 0 else UNSAID
+        if scope == UNSAID:
+            scope = self.scope if facts is not None and facts.error else SCOPE_SPAN
+        return scope
+
+    cdef int mark_parent(self, object span, object rule, Decision* decision, Mark* own) except -1:
+        """After the span's ending is certain: what fails here costs an ancestor, not the books."""
+        try:
+            self.marks.put(span_parent(span), rule, decision, own)
+        except BaseException as error:
+            self.swallow("scope", error)
+        return 0
+
     cdef int rehearse(self, object span, object context, object attributes, object events, object status,
-                      ErrorFacts facts, bint sampled, Decision* decision) except -2:
+                      ErrorFacts facts, bint sampled, Decision* decision, object rule) except -2:
         """Do what the head sampler alone would, and note on the span what was decided."""
         cdef Decision plain
         self.rehearsed[decision.action] += 1
@@ -161,8 +190,8 @@ cdef class Path:
             return NOT_SAMPLED
         no_decision(&plain)
         return self.keep(
-            span, context, attributes, events, status, facts, sampled, &plain,
-            dry_run_notes(decision, self.rule_name(decision.rule), attributes),
+            span, context, attributes, events, status, facts, sampled, &plain, None,
+            dry_run_notes(decision, rule, attributes),
         )
 
     def rehearsals(self):
@@ -171,11 +200,11 @@ cdef class Path:
         return {ACTIONS[action]: self.rehearsed[action] for action in range(len(ACTIONS))}
 
     cdef int keep(self, object span, object context, object attributes, object events, object status,
-                  ErrorFacts facts, bint sampled, Decision* decision, dict notes) except -2:
+                  ErrorFacts facts, bint sampled, Decision* decision, object rule, dict notes) except -2:
         """enrich, encode and buffer; a failure gives the carried count back before it goes up."""
         cdef int ending = INTERNAL_ERROR
         try:
-            ending = self.store(span, context, attributes, events, status, facts, sampled, decision, notes)
+            ending = self.store(span, context, attributes, events, status, facts, sampled, decision, rule, notes)
         finally:
             if ending != PENDING and decision.carried:
                 self.limits.give_back(decision.limiter, decision.slot, decision.carried)
@@ -184,8 +213,7 @@ cdef class Path:
         return ending
 
     cdef int store(self, object span, object context, object attributes, object events, object status,
-                   ErrorFacts facts, bint sampled, Decision* decision, dict notes) except -2:
-        cdef int lane = LANE_HEAD
+                   ErrorFacts facts, bint sampled, Decision* decision, object rule, dict notes) except -2:
         cdef Group group
         cdef Writer writer
         cdef object extra, trace_state, copy = None
@@ -194,17 +222,17 @@ cdef class Path:
         cdef uint32_t repaired = 0
         cdef int level
         cdef bint failed = facts is not None and facts.error
+        cdef str scope = <str> SCOPES[decision.scope]
         if failed:
-            lane = self.lane_of(facts)
-        elif self.buffer.refusing:
+            decision.lane = max(decision.lane, self.lane_of(facts))
+        elif self.buffer.refusing and decision.lane == LANE_HEAD:
             return BUFFER_FULL
-        rule = self.rule_name(decision.rule)
         if failed and not decision.carried and self.user_enrich is None and notes is None:
-            enrichment = self.enrichments.of(facts, attributes, rule, SPAN_SCOPE)
+            enrichment = self.enrichments.of(facts, attributes, rule, scope)
         if enrichment is not None:
             extra, encoded = enrichment.extra, enrichment.encoded
         else:
-            extra = enrich(facts, attributes, rule, SPAN_SCOPE, decision.carried, not sampled)
+            extra = enrich(facts, attributes, rule, scope, decision.carried, not sampled)
             if notes is not None:
                 extra = {**notes, **(extra or {})}
         if self.user_enrich is not None and failed:
@@ -223,7 +251,7 @@ cdef class Path:
             self.ledger.repaired += repaired > 0
             if self.rebuild is not None:
                 copy = self.rebuild(span, trace_state, extra)
-            return self.buffer.admit(writer.start, writer.size, copy, lane, group, decision)
+            return self.buffer.admit(writer.start, writer.size, copy, decision.lane, group, decision)
         finally:
             writer_close(&writer)
 
@@ -238,9 +266,6 @@ cdef class Path:
         seen.count += 1
         return LANE_FIRST if seen.count <= FIRST_ERRORS else LANE_REPEATED
 
-    cdef object rule_name(self, int rule):
-        return self.table.names[rule] if rule >= 0 else None
-
     cdef int ask_user(self, object span, ErrorFacts facts, dict extra, object attributes) except -1:
         try:
             if merge_user(extra, self.user_enrich(span, facts), attributes):
@@ -249,11 +274,12 @@ cdef class Path:
             self.swallow("enrich", error)
         return 0
 
-    cdef int tell(self, object context, ErrorFacts facts, Decision* decision, bint kept) except -1:
+    cdef int tell(self, object context, ErrorFacts facts, Decision* decision, object rule, bint kept) except -1:
         cdef Verdict verdict = Verdict.__new__(Verdict)
         try:
             verdict.action = ACTIONS[decision.action]
-            verdict.rule = self.rule_name(decision.rule)
+            verdict.rule = rule
+            verdict.scope = SCOPES[decision.scope]
             verdict.kept = kept
             verdict.threshold = decision.threshold if decision.weight == TH_SET and kept else None
             verdict.suppressed = decision.carried
@@ -287,6 +313,8 @@ cdef class Path:
         self.limits.reset()
         self.table.reset()
         memset(self.rehearsed, 0, sizeof(self.rehearsed))
+        self.marks.clear()
+        self.pulled = 0
         self.ledger.clear()
         self.groups.clear()
         self.buffer.restart_in_child()

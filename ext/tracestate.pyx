@@ -111,6 +111,10 @@ cpdef object reweigh(object trace_state, int weight, uint64_t threshold, bint al
     members = ot_members(old)
     head = members.pop("th", None)
     th = None
+    if weight == TH_LEAST:
+        if head is not None:
+            threshold = min(threshold, ot_decode(head))
+        weight = TH_SET
     if weight == TH_SET:
         if not all_arrive:
             if head is None:

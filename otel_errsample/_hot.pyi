@@ -179,7 +179,7 @@ class RuleTable:
     def counts(self) -> list[_Count]: ...
 
 def verdict(
-    table: RuleTable, span: ReadableSpan, facts: ErrorFacts | None = None, sampled: bool = True
+    table: RuleTable, span: ReadableSpan, facts: ErrorFacts | None = None, sampled: bool = True, marked: bool = False
 ) -> tuple[_Action, int, _Weight, int, int, int, int]: ...
 
 # enrich.pyx
@@ -292,6 +292,8 @@ class Verdict:
     @property
     def rule(self) -> str | None: ...
     @property
+    def scope(self) -> str: ...
+    @property
     def kept(self) -> bool: ...
     @property
     def threshold(self) -> int | None: ...
@@ -313,6 +315,8 @@ class Path:
     def limits(self) -> Limits: ...
     @property
     def table(self) -> RuleTable: ...
+    @property
+    def pulled(self) -> int: ...
     def prepare(
         self,
         ledger: Ledger,
@@ -321,6 +325,7 @@ class Path:
         table: RuleTable,
         classifier: Classifier,
         *,
+        scope: str,
         most_span_bytes: int,
         leaves_head_sampled: bool,
         dry_run: bool,

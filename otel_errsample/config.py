@@ -19,8 +19,8 @@ _WHOLE_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,30}", re.ASCII)
 class Setting(NamedTuple):
     """One row: `argument` is its name in code and the field of `Settings`.
 
-    `default` decides the type: bool, int (with `unit`, `low` and `high`), str, or a tuple of str, comma separated in
-    the environment.
+    `default` decides the type: bool, int (with `unit`, `low` and `high`), str (one of `choices` where there are any),
+    or a tuple of str, comma separated in the environment.
     """
 
     argument: str
@@ -30,6 +30,7 @@ class Setting(NamedTuple):
     unit: str = ""
     low: int = 0
     high: int = 0
+    choices: tuple[str, ...] = ()
 
     @property
     def expectation(self) -> str:
@@ -40,12 +41,12 @@ class Setting(NamedTuple):
             return f"a whole number of {self.unit} from {self.low} to {self.high}"
         if isinstance(self.default, tuple):
             return "a comma separated list"
-        return "text"
+        return f"one of {', '.join(self.choices)}" if self.choices else "text"
 
     def accepted(self, value: object) -> object:
         """A value given in code or in a file, as it is used; None where it is not as expected."""
         if isinstance(self.default, str):
-            return value if isinstance(value, str) else None
+            return value if isinstance(value, str) and (not self.choices or value in self.choices) else None
         if isinstance(self.default, tuple):
             fits = isinstance(value, (list, tuple)) and all(isinstance(part, str) and part for part in value)
             return tuple(value) if fits and isinstance(value, (list, tuple)) else None
@@ -69,6 +70,14 @@ SETTINGS: Final = (
         "",
         "A YAML file with `rules`, `classify` and `settings`, or a file of rules whose name ends in `.rules`. It is "
         "watched, and what changes in it applies without a restart, settings apart.",
+    ),
+    Setting(
+        "scope",
+        "OTEL_ERRSAMPLE_SCOPE",
+        "path",
+        "How much is kept around an error that is kept: `span`, it alone, or `path`, also its ancestors up to the local "
+        "root.",
+        choices=("span", "path"),
     ),
     Setting(
         "max_buffer_bytes",
@@ -180,6 +189,7 @@ class Settings:
 
     rules: str
     config: str
+    scope: str
     max_buffer_bytes: int
     flush_errors_ms: int
     shutdown_timeout_ms: int
@@ -234,6 +244,9 @@ def _from_text(setting: Setting, text: str, fallback: object, warn: Warn) -> obj
     if not text:
         return fallback
     if isinstance(default, str):
+        if setting.accepted(text) is None:
+            warn(setting.variable, f"is expected to be {setting.expectation}; {origin} {fallback} is used")
+            return fallback
         return text
     if isinstance(default, tuple):
         return tuple(part for part in (part.strip() for part in text.split(",")) if part)

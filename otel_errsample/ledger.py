@@ -48,7 +48,8 @@ class Stats:
 
     `endings` has a count for every name in ENDINGS. `deciding` spans are inside `on_end`, `buffered` ones wait,
     `in_flight` ones are sent and not yet answered; these two are in the buffer, whose sizes are in bytes. `truncated` and `repaired` spans were cut to a limit or
-    had a value that could not be encoded as it was. `internal_errors` counts what was caught, by place.
+    had a value that could not be encoded as it was. `pulled` spans are kept only because an error below them was; what
+    the rules said of them is in the counts of `rules` all the same. `internal_errors` counts what was caught, by place.
     """
 
     ended: int
@@ -67,6 +68,7 @@ class Stats:
     repaired: int = 0
     internal_errors: Mapping[str, int] = field(default_factory=dict)
     rules: tuple[RuleCount, ...] = ()
+    pulled: int = 0
     dry_run: Mapping[str, int] | None = None
     exporter: str = "ok"
     """"ok", or "failing: " and the cause of the last failure, as long as nothing was delivered since."""
@@ -76,7 +78,8 @@ class Stats:
     @property
     def balanced(self) -> bool:
         """Whether every ended span is accounted for: it has an ending, is being decided, or is in the buffer."""
-        return self.ended == sum(self.endings.values()) + self.deciding + self.buffered + self.in_flight
+        settled = sum(self.endings.values()) + self.deciding + self.buffered + self.in_flight
+        return self.ended == settled and self.deciding >= 0  # below 0: a span was given two endings
 
     def as_dict(self) -> dict[str, Any]:
         """Everything as values that JSON has, `balanced` included; each rule as a dict."""
@@ -100,6 +103,8 @@ class Stats:
             f"export: {sent}; {self.truncated} spans truncated, {self.repaired} repaired",
             f"exporter {self.exporter}, worker {self.worker}",
         ]
+        if self.pulled:
+            lines.append(f"scope: {self.pulled} spans kept for the sake of an error below them")
         if self.dry_run is not None:
             lines.append(f"dry run, would have been: {_nonzero(self.dry_run) or 'nothing yet'}")
         for name, *counts in self.rules:

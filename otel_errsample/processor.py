@@ -28,7 +28,6 @@ from otel_errsample.transport.settings import OtlpSettings
 
 logger = logging.getLogger("otel_errsample")
 
-_SCOPES = ("span",)
 _RULES_VARIABLE = "OTEL_ERRSAMPLE_RULES"
 
 
@@ -42,7 +41,8 @@ class ErrorSpanProcessor(Path, SpanProcessor):
     Args:
         rules: Rule text or `Rules`; default `OTEL_ERRSAMPLE_RULES`, else the default rules.
         exporter: Any `SpanExporter`; default OTLP as `OTEL_EXPORTER_OTLP_*` says.
-        scope: What is exported when an error is kept: "span", the failing span alone.
+        scope: What is exported when an error is kept: "span", the failing span alone, or "path", also its ancestors up
+            to the local root.
         enrich: Called as `enrich(span, facts)` for kept errors; returns attributes to add.
         on_verdict: Called with a `Verdict` for every error, kept or not.
         head_sampled: False to stand beside another processor and export only what the head sampler left out.
@@ -77,7 +77,6 @@ class ErrorSpanProcessor(Path, SpanProcessor):
     ) -> None:
         _expect("rules", rules, rules is None or isinstance(rules, (str, Rules)), "rule text or Rules")
         _expect("exporter", exporter, exporter is None or isinstance(exporter, SpanExporter), "a SpanExporter")
-        _expect("scope", scope, scope is None or scope in _SCOPES, f"one of {', '.join(map(repr, _SCOPES))}")
         _expect("enrich", enrich, enrich is None or callable(enrich), "a callable")
         _expect("on_verdict", on_verdict, on_verdict is None or callable(on_verdict), "a callable")
         _expect("head_sampled", head_sampled, isinstance(head_sampled, bool), "True or False")
@@ -86,6 +85,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         settings = Settings.from_env(
             os.environ,
             _warn,
+            scope=scope,
             dry_run=dry_run,
             max_buffer_bytes=max_buffer_bytes,
             flush_errors_ms=flush_errors_ms,
@@ -125,6 +125,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
             buffer,
             RuleTable(self._rules, limits),
             Classifier(in_app_include=settings.in_app_include),
+            scope=settings.scope,
             most_span_bytes=most_bytes,
             leaves_head_sampled=not head_sampled,
             dry_run=settings.dry_run,
@@ -190,6 +191,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
             repaired=ledger.repaired,
             internal_errors=dict(ledger.internal_errors),
             rules=tuple(RuleCount(**count) for count in self.table.counts()),
+            pulled=self.pulled,
             dry_run=self.rehearsals() if self._settings.dry_run else None,
             exporter=f"failing: {state}" if state else "ok",
             worker=self._worker.state,
@@ -220,9 +222,10 @@ class ErrorSpanProcessor(Path, SpanProcessor):
     def _say_what_is_active(self) -> None:
         ignored = "".join(f"; ignoring {name}" for name in self._settings.ignored)
         logger.info(
-            "otel-errsample active%s: rules %s; scope span; to %s; at most %d bytes%s",
+            "otel-errsample active%s: rules %s; scope %s; to %s; at most %d bytes%s",
             " in a dry run, the head sampler alone decides" if self._settings.dry_run else "",
             ", ".join(self._rules.names),
+            self._settings.scope,
             self._sink.endpoint,
             self._settings.max_buffer_bytes,
             ignored,

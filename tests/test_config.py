@@ -32,6 +32,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
     assert read.settings == Settings(
         rules="",
         config="",
+        scope="path",
         max_buffer_bytes=16 * 1024 * 1024,
         flush_errors_ms=200,
         shutdown_timeout_ms=5000,

@@ -66,7 +66,7 @@ class TestArguments:
         assert ["healthy"] == [span.name for span in memory.get_finished_spans()]
 
     def test_an_unknown_scope_is_refused(self) -> None:
-        with pytest.raises(ConfigError, match="scope is expected to be one of 'span', got 'trace'"):
+        with pytest.raises(ConfigError, match="scope is expected to be one of span, path, got 'trace'"):
             ErrorSpanProcessor(scope="trace")
 
     @pytest.mark.parametrize(

@@ -117,9 +117,9 @@ def test_a_threshold_is_the_exact_decimal_rounded_once(percent: float, expected:
 
 def test_an_action_has_its_numbers_and_names_its_limit() -> None:
     first = table("a: keep first 3 per minute by service, http.method then 50% if error").actions[0]
-    assert ("first", False, 1 << 55, 3, 60_000_000_000) == first[:5]
+    assert ("first", "", False, 1 << 55, 3, 60_000_000_000) == first[:6]
     assert "a: keep first 3 per minute by service, http.method then 50%" == first.limiter
-    compiled = table("b: shadow keep 2 per hour by service, http.method")
-    assert ("bucket", True) == compiled.actions[0][:2]
+    compiled = table("b: shadow keep path 2 per hour by service, http.method")
+    assert ("bucket", "path", True) == compiled.actions[0][:3]
     keys = [compiled.operands[key] for key in compiled.actions[0].keys]
     assert [("resource", ("service.name",)), ("attribute", ("http.method", "http.request.method"))] == keys

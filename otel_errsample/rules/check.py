@@ -24,7 +24,7 @@ from otel_errsample.rules.report import Report, did_you_mean
 from otel_errsample.rules.tree import Action, Condition, Constant, Limit, Not, Operand, Predicate, Rule, Word
 
 # What a rule may say about how much around its span is kept; lifting the restriction is adding to this tuple.
-SCOPES: Final = ("span",)
+SCOPES: Final = ("span", "path")
 
 # Keeps the arithmetic of a token bucket, count * unit in ns, inside 64 bits.
 MAX_COUNT: Final = 1_000_000

@@ -38,9 +38,13 @@ class Node(NamedTuple):
 
 
 class ActionRow(NamedTuple):
-    """`verb` is "keep", "drop", "head", "percent", "bucket" or "first"; `limiter` names the limit's state."""
+    """`verb` is "keep", "drop", "head", "percent", "bucket" or "first"; `limiter` names the limit's state.
+
+    `scope` is a word of `check.SCOPES`, or "" for the processor's.
+    """
 
     verb: str
+    scope: str
     shadow: bool
     threshold: int
     spans: int  # N of the limit
@@ -99,16 +103,17 @@ class _Compiler:
     def _action(self, rule: Rule) -> ActionRow:
         action, limit = rule.action, rule.action.limit
         verb, share = action.verb, 0
+        scope = action.scope.name if action.scope else ""
         if action.percent:
             assert not isinstance(action.percent.value, str)
             verb, share = "percent", threshold(action.percent.value)
         if limit is None:
-            return ActionRow(verb, action.shadow, share, 0, 0, (), "")
+            return ActionRow(verb, scope, action.shadow, share, 0, 0, (), "")
         keys = tuple(self._operand(key) for key in limit.keys)
         # A limit goes on across a reload of the rules as long as neither its rule's name nor its action changes.
         name = f"{rule.name}: {action}"
         verb = "first" if limit.first else "bucket"
-        return ActionRow(verb, action.shadow, share, int(limit.count), UNITS[limit.unit.name], keys, name)
+        return ActionRow(verb, scope, action.shadow, share, int(limit.count), UNITS[limit.unit.name], keys, name)
 
     def _operand(self, operand: Operand) -> int:
         source: tuple[str, tuple[str, ...]]
