@@ -91,6 +91,11 @@ cdef str full_name(object cls):
     return qualname
 
 
+cdef str alias_of(str name):
+    """A class's name as it stands in fingerprints."""
+    return (<str> ALIASES.get(name, name)).removeprefix("__main__.")
+
+
 cdef object resolve_class(str name):
     """The exception class of that full name if it is loaded, else None. Imports nothing, runs no module's code."""
     cdef list parts = name.split(".") if len(name) <= 300 else []
@@ -200,7 +205,7 @@ cdef class ClassTable:
         info.serial = self.serials
         info.cls = cls
         info.name = name
-        info.alias = ALIASES.get(name, name).removeprefix("__main__.")
+        info.alias = alias_of(name)
         info.modules = len(sys.modules)
         if cls is None:
             names += [base for prefix, base in DYNAMIC if name.startswith(prefix)]

@@ -97,7 +97,8 @@ cdef class Classifier:
     """Tells what failed in a span.
 
     `table` maps full class names to `taxonomy.Row` (default: the table of the package), `in_app_include` lists
-    module prefixes that belong to the application although they are installed, `user_rows` are `taxonomy.UserRow`s,
+    module prefixes that belong to the application although they are installed, `helper_frames` modules and
+    functions (`module:function`) that never stand for an error in its fingerprint, `user_rows` are `taxonomy.UserRow`s,
     the first that holds going before everything else. Raises ConfigError for a row with an unknown kind, recovery or
     severity, and for more than 1000 rows of the user. What is remembered of classes, code objects and stack texts is
     bounded.
@@ -105,9 +106,9 @@ cdef class Classifier:
     cdef ClassTable classes
     cdef Fingerprints prints
 
-    def __init__(self, table=None, in_app_include=(), *, user_rows=()):
+    def __init__(self, table=None, in_app_include=(), *, helper_frames=(), user_rows=()):
         self.classes = ClassTable(taxonomy.load_table() if table is None else table, user_rows)
-        self.prints = Fingerprints(in_app_include)
+        self.prints = Fingerprints(in_app_include, helper_frames)
 
     cdef ErrorFacts classify(
         self, object span, object context, object attributes, object events, object status, size_t started_with

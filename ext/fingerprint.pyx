@@ -10,12 +10,9 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.dict cimport PyDict_Keys
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_XDECREF
-from cpython.unicode cimport PyUnicode_DATA, PyUnicode_KIND, PyUnicode_Substring, PyUnicode_Tailmatch
-from libc.string cimport memcpy
+from cpython.unicode cimport PyUnicode_DATA, PyUnicode_KIND, PyUnicode_Substring
 
-from secrets import randbits
-
-from otel_errsample import fingerprint
+from otel_errsample import fingerprint, stacktext
 
 cdef extern from "Python.h":
     ctypedef struct PyFrameObject:
@@ -25,9 +22,6 @@ cdef extern from "Python.h":
     ctypedef struct PyTracebackObject:
         PyTracebackObject *tb_next
         PyFrameObject *tb_frame
-    PyObject *PyException_GetTraceback(object exception)
-    PyObject *PyException_GetCause(object exception)
-    PyObject *PyException_GetContext(object exception)
 
 cdef extern from "frameobject.h":
     PyCodeObject *PyFrame_GetCode(PyFrameObject *frame)
@@ -36,33 +30,14 @@ cdef extern from "frameobject.h":
 cdef enum:
     WALKED = 128        # frames looked at, counted from the raise point outwards, and again beyond the traceback
     CYCLIC = 4096       # frames looked at where the recursion was too deep
-    CHAINED = 8         # exceptions of a chain looked at
     PRINTS = 2048       # entries of a cache before its oldest go
     LONGEST_ENDPOINT = 300      # characters; names of 50 kB would otherwise be kept as keys
-    HASH_LANES = 4           # hashed side by side: a multiplication waits for the one before it
+    GROUPED = 8                 # leaves of a group that take part
 
 cdef enum:              # flags of otel_errsample.fingerprint
     FRAME_IN_APP = 1
     FRAME_HIDDEN = 2
     FRAME_PLUMBING = 4
-
-
-cdef uint64_t HASH_SEED = randbits(64)
-cdef uint64_t HASH_FACTOR = randbits(64) | 1
-
-
-cdef struct Digest:
-    uint64_t key
-    uint64_t check
-
-
-@cython.final
-@cython.freelist(8)
-cdef class Link:
-    """One exception of a chain, the outermost first; `exception` is None where only the name is known."""
-    cdef ClassInfo info
-    cdef object exception
-    cdef str relation       # to the one before: "cause", "context", "" for the outermost
 
 
 @cython.final
@@ -82,55 +57,6 @@ cdef class Print:
     cdef str culprit
 
 
-@cython.final
-cdef class StackNote:
-    """What a stack text says: relations and types, outermost first, and the frame of each."""
-    cdef list blocks        # (relation, type)
-    cdef list culprits      # of the first two and the last
-    cdef bint partial
-    cdef uint64_t check     # with key, length and type: the text it was parsed from
-    cdef Py_ssize_t length
-    cdef str type_name
-    cdef Print uncoded      # its fingerprint where no code takes part, once made
-
-
-cdef object owned(PyObject *found):
-    """A new reference that may be NULL, as an object."""
-    if found == NULL:
-        return None
-    value = <object> found
-    Py_DECREF(value)
-    return value
-
-
-cdef Link make_link(ClassInfo info, object exception, str relation):
-    cdef Link link = Link.__new__(Link)
-    link.info = info
-    link.exception = exception
-    link.relation = relation
-    return link
-
-
-cdef list exception_chain(ClassTable classes, object exception):
-    """The exception and what led to it as `traceback` prints them: cause, else context unless suppressed."""
-    cdef list links = [make_link(classes.of(type(exception)), exception, "")]
-    cdef str relation
-    while len(links) < CHAINED:
-        relation = "cause"
-        following = owned(PyException_GetCause(exception))
-        if following is None and not (<PyBaseExceptionObject *> exception).suppress_context:
-            relation = "context"
-            following = owned(PyException_GetContext(exception))
-        if following is None:
-            break
-        for link in links:
-            if (<Link> link).exception is following:
-                return links
-        links.append(make_link(classes.of(type(following)), following, relation))
-        exception = following
-    return links
-
-
 cdef str endpoint_text(object attributes, str name):
     """The route or the remote method, else the name of the span; never the path as requested."""
     route = attributes.get("http.route") if attributes else None
@@ -142,55 +68,9 @@ cdef str endpoint_text(object attributes, str name):
     return name
 
 
-cdef Py_ssize_t above_message(str text, str type_name, str message) except -2:
-    """Where fingerprint.above_message, which takes 1 us, would cut a text that ends as it usually does; else -1."""
-    cdef Py_ssize_t end = len(text) - 1
-    cdef Py_ssize_t colon = end - len(message) - 2
-    cdef Py_ssize_t start = colon - len(type_name)
-    if (
-        message and start > 0 and text[end] == c"\n" and text[start - 1] == c"\n"
-        and text[colon] == c":" and text[colon + 1] == c" "
-        and PyUnicode_Tailmatch(text, message, colon + 2, end, 1)
-        and PyUnicode_Tailmatch(text, type_name, start, colon, 1)
-        and not type_name.startswith("__main__.")
-    ):
-        return start
-    return -1
-
-
-cdef inline uint64_t stirred(uint64_t lane, uint64_t word) noexcept nogil:
-    lane ^= word
-    return (lane << 29 | lane >> 35) * HASH_FACTOR
-
-
-cdef Digest digest_of(const char* data, size_t size) noexcept nogil:
-    """128 bits of a text, seeded per process; a stack of 2.2 kB takes `hash` 6,900 instructions, this 1,900."""
-    cdef uint64_t[HASH_LANES] lanes
-    cdef uint64_t[HASH_LANES] words
-    cdef Digest made
-    cdef int i
-    for i in range(HASH_LANES):
-        lanes[i] = HASH_SEED + i
-    while size >= sizeof(words):
-        memcpy(words, data, sizeof(words))
-        for i in range(HASH_LANES):
-            lanes[i] = stirred(lanes[i], words[i])
-        data += sizeof(words)
-        size -= sizeof(words)
-    for i in range(HASH_LANES):
-        words[i] = 0
-    memcpy(words, data, size)
-    made.key = made.check = size
-    for i in range(HASH_LANES):
-        lanes[i] = stirred(lanes[i], words[i])
-        made.key = stirred(made.key, lanes[i])
-        made.check = stirred(made.check, lanes[HASH_LANES - 1 - i])
-    return made
-
-
 @cython.final
 cdef class Fingerprints:
-    """Makes and remembers fingerprints; `in_app_include` are module prefixes of the application."""
+    """Makes and remembers fingerprints; `in_app_include` and `helper_frames` as for fingerprint.Frames."""
     cdef object frames      # otel_errsample.fingerprint.Frames
     cdef dict notes         # address -> CodeNote
     cdef dict live_prints   # serials and codes as bytes -> Print
@@ -200,8 +80,8 @@ cdef class Fingerprints:
     cdef StackNote partial  # of every text that is not whole
     cdef uint64_t serials
 
-    def __init__(self, in_app_include=()):
-        self.frames = fingerprint.Frames(in_app_include)
+    def __init__(self, in_app_include=(), helper_frames=()):
+        self.frames = fingerprint.Frames(in_app_include, helper_frames)
         self.notes = {}
         self.live_prints = {}
         self.plain_prints = {}
@@ -328,9 +208,14 @@ cdef class Fingerprints:
         cdef Code own
         cdef str name
         cdef list names = []
+        cdef list groups = None
         cdef str extra = code
         for slot in range(count):
             link = links[slot if slot < 2 else len(links) - 1]
+            if link.info.group:
+                groups = [None] * 3 if groups is None else groups
+                groups[slot] = self.live_leaves(link.exception)
+                extra = f"{extra}|{groups[slot]}"
             traceback = owned(PyException_GetTraceback(link.exception))
             name = self.cycle(traceback) if link.info.recursion else None
             serials[2 * slot] = 2 * link.info.serial + (link.relation == "context")
@@ -354,17 +239,45 @@ cdef class Fingerprints:
         key = raw if extra is None else (raw, extra)
         found = self.live_prints.get(key)
         if found is None:
-            found = self.remember(self.live_prints, key, self.combine(links, code, names))
+            found = self.remember(self.live_prints, key, self.combine(links, code, names, groups))
         return found
 
-    cdef Print combine(self, list links, str code, list names):
-        """Hash relation, type and frame of the exceptions that take part; `code` belongs to the first."""
+    cdef list live_leaves(self, object group):
+        """What the leaves of a group add to a fingerprint: type and frame, in an order that timing does not change."""
+        cdef set found = set()
+        cdef CodeNote note
+        cdef str name
+        for exception in printed_leaves(group):
+            traceback = owned(PyException_GetTraceback(exception))
+            name = None
+            if PyType_IsSubtype(<type> type(exception), <type> RecursionError):
+                name = self.cycle(traceback)
+            if name is None:
+                note = self.innermost(traceback, False)
+                name = "" if note is None else note.name
+            found.add(f"{alias_of(full_name(type(exception)))}@{name}")
+        return sorted(found)[:GROUPED]
+
+    cdef list written_leaves(self, list leaves):
+        """The same of what a stack text says."""
+        cdef set found = set()
+        for name, frames in leaves:
+            found.add(f"{alias_of(name)}@{self.frames.innermost(frames, name == 'RecursionError') or ''}")
+        return sorted(found)[:GROUPED]
+
+    cdef Print combine(self, list links, str code, list names, list groups):
+        """Hash relation, type and frame of the exceptions that take part, and the leaves of the groups among them.
+
+        `code` belongs to the first.
+        """
         cdef list parts = []
         cdef Py_ssize_t slot
         cdef Link link
         for slot in range(len(names)):
             link = links[slot if slot < 2 else len(links) - 1]
             parts += (link.relation, link.info.alias, names[slot] or "")
+            if groups is not None and groups[slot] is not None:
+                parts += groups[slot]
         if code is not None:
             parts[1] = f"{parts[1]}#{code}"
         return self.hashed(parts, names[0])
@@ -381,12 +294,17 @@ cdef class Fingerprints:
         cdef Digest digest
         cdef PyObject *found
         cdef str body = text
+        cdef str below = ""
         cdef Py_ssize_t length = above_message(text, type_name, message)
         if length < 0:
-            body = fingerprint.above_message(text, type_name, message)
+            body = stacktext.above_message(text, type_name, message)
             if body is None:
                 return self.partial
             length = len(body)
+            if stacktext.is_group(text, body):
+                below = text[length:]
+                body = text
+                length = len(text)
         digest = digest_of(<const char *> PyUnicode_DATA(body), length * PyUnicode_KIND(body))
         key = digest.key
         found = find_quietly(self.stacks, key)
@@ -396,12 +314,11 @@ cdef class Fingerprints:
                 return note
         note = StackNote.__new__(StackNote)
         note.check, note.length, note.type_name = digest.check, length, type_name
-        blocks = fingerprint.parse_stack(PyUnicode_Substring(body, 0, length), type_name)
+        blocks = stacktext.parse_stack(PyUnicode_Substring(body, 0, length - len(below)), type_name, below)
         note.blocks = [(block.relation, block.type) for block in blocks]
-        note.culprits = [
-            self.frames.innermost(block.frames, block.type == "RecursionError")
-            for at, block in enumerate(blocks) if at < 2 or at == len(blocks) - 1
-        ]
+        telling = [block for at, block in enumerate(blocks) if at < 2 or at == len(blocks) - 1]
+        note.culprits = [self.frames.innermost(block.frames, block.type == "RecursionError") for block in telling]
+        note.groups = [self.written_leaves(block.leaves) if block.leaves else None for block in telling]
         return self.remember(self.stacks, key, note)
 
     cdef Print parsed(self, StackNote note, list links, str code):
@@ -410,12 +327,12 @@ cdef class Fingerprints:
             return None
         if code is None:
             if note.uncoded is None:
-                note.uncoded = self.combine(links, code, note.culprits)
+                note.uncoded = self.combine(links, code, note.culprits, note.groups)
             return note.uncoded
         key = (note, code)
         found = self.stack_prints.get(key)
         if found is None:
-            found = self.remember(self.stack_prints, key, self.combine(links, code, note.culprits))
+            found = self.remember(self.stack_prints, key, self.combine(links, code, note.culprits, note.groups))
         return found
 
     cdef Print plain(self, str alias, str code, str message, str endpoint):

@@ -106,6 +106,7 @@ class Classifier:
         table: Mapping[str, Row] | None = None,
         in_app_include: Iterable[str] = (),
         *,
+        helper_frames: Iterable[str] = (),
         user_rows: Iterable[UserRow] = (),
     ) -> None: ...
     def classify_span(self, span: ReadableSpan, started_with: int = 0) -> ErrorFacts | None: ...

@@ -13,21 +13,20 @@ import sysconfig
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from typing import Final, NamedTuple
+from typing import Final
 
 IN_APP: Final = 1  # a frame of the application
 HIDDEN: Final = 2  # never the frame of a fingerprint
 PLUMBING: Final = 4  # frames that a span itself adds to a stack
 
 _REMEMBERED_FILES: Final = 2048
-_MAX_STACK: Final = 64 * 1024  # characters of a stack text that are read: half its head, half its tail
 _CYCLE: Final = 10  # a frame that occurs that often belongs to the cycle of a RecursionError
-_CHAIN: Final = 8  # exceptions of a chain that are looked at, from the outermost
 
 # Comprehensions have no frame of their own from Python 3.12 on (PEP 709).
 _COMPREHENSIONS: Final = frozenset({"<listcomp>", "<dictcomp>", "<setcomp>"})
 _LIBRARY: Final = re.compile(r".*/(?:site|dist)-packages/(.+)", re.DOTALL)
 _STDLIB: Final = re.compile(r".*/(?:lib(?:64)?/python3\.\d+|python3\d+\.zip)/(.+)", re.DOTALL)
+_ARCHIVE: Final = re.compile(r".*\.(?:pyzw?|zip|whl|egg)/(.+)", re.DOTALL)
 _FROZEN: Final = re.compile(r"<frozen ([\w.]+)>")
 _NOTEBOOK: Final = re.compile(r"<ipython-input-|.*/ipykernel_\d+/")
 _SUFFIX: Final = re.compile(r"(?:\.pyx)?\.(?:py[cdiwx]?|pxi)$")
@@ -38,11 +37,13 @@ class Frames:
     """Names frames as `module:function` and tells the application's from others.
 
     `in_app_include` lists module prefixes that belong to the application although they are installed; they go before
-    every other rule. At most 2048 files are remembered.
+    every other rule. `helper_frames` lists modules, and functions as `module:function`, that only raise on behalf of
+    their callers and never stand for an error. At most 2048 files are remembered.
     """
 
-    def __init__(self, in_app_include: Iterable[str] = ()) -> None:
+    def __init__(self, in_app_include: Iterable[str] = (), helper_frames: Iterable[str] = ()) -> None:
         self._include = tuple(in_app_include)
+        self._helpers = frozenset(helper_frames)
         self._files: dict[str, tuple[str, int]] = {}
 
     def frame(self, filename: str, function: str) -> tuple[str, int]:
@@ -58,12 +59,17 @@ class Frames:
             flags |= HIDDEN
         # compiled code names a method with its class, Python code without
         short = function if function.startswith("<") else function.rpartition(".")[2]
-        return f"{module}:{short}", flags
+        name = f"{module}:{short}"
+        if name in self._helpers:
+            flags |= HIDDEN
+        return name, flags
 
     def _describe(self, filename: str) -> tuple[str, int]:
         module, flags = module_of(filename)
-        if any(module == prefix or module.startswith(f"{prefix}.") for prefix in self._include):
+        if _is_inside(module, self._include):
             flags |= IN_APP
+        if _is_inside(module, self._helpers):
+            flags |= HIDDEN
         if module == "contextlib" or module.startswith(("opentelemetry.", "otel_errsample.")):
             flags |= PLUMBING
         return module, flags
@@ -85,6 +91,10 @@ class Frames:
             if library is None and not flags & PLUMBING:
                 library = name
         return library
+
+
+def _is_inside(module: str, prefixes: Iterable[str]) -> bool:
+    return any(module == prefix or module.startswith(f"{prefix}.") for prefix in prefixes)
 
 
 def cycle_start(frames: Iterable[tuple[str, int]]) -> str | None:
@@ -112,6 +122,8 @@ def module_of(filename: str) -> tuple[str, int]:
         return _dotted(path[len(stdlib) :]), 0
     if not path.startswith("/") and path[1:3] != ":/":
         return _dotted(path.removeprefix("./")), 0 if path.endswith(_COMPILED) else IN_APP
+    if inside := _ARCHIVE.fullmatch(path):
+        return _dotted(inside[1]), IN_APP
     root = max((root for root in _roots() if path.startswith(root)), key=len, default="")
     inner = path[len(root) :] if root else "/".join(path.split("/")[-3:])
     return _dotted(inner.lstrip("/")), IN_APP
@@ -132,96 +144,6 @@ def _dotted(path: str) -> str:
     if len(parts) > 1 and parts[-1] in ("__init__", "__main__"):
         parts.pop()
     return ".".join(parts)
-
-
-class Block(NamedTuple):
-    """One exception of a stack text: how it belongs to the one before, type, frames (file, function, times)."""
-
-    relation: str
-    type: str
-    frames: list[tuple[str, str, int]]
-
-
-_SEPARATOR: Final = re.compile(
-    r"^(?:The above exception was the direct (cause) of the following exception:"
-    r"|During handling of the above exception, another exception (occurred):)\n",
-    re.MULTILINE,
-)
-_BETWEEN: Final = "above exception"  # in both of them; to look for it takes 0.1 us, the pattern 8 us
-_FRAME: Final = re.compile(r'  File "(.*)", line \d+, in (.+)')
-_REPEATED: Final = re.compile(r"  \[Previous line repeated (\d+) more times?\]")
-_TYPE_LINE: Final = re.compile(r"([^\W\d][\w.<>]*)(?::|$)")
-_MARGIN: Final = re.compile(r"^ *[|+] ", re.MULTILINE)
-_CHILDREN: Final = re.compile(r"^ *\+-\+-+ ", re.MULTILINE)
-
-
-def above_message(stack: str, type_name: str, message: str) -> str | None:
-    """The part of a text as `traceback.format_exception` writes it that stands above its final exception.
-
-    Errors of one place share it, whatever their messages say, and lines in a message are not in it, so that they are
-    not taken for frames. None for a text that is cut short: it lost its innermost frames.
-    """
-    if not stack.endswith("\n"):
-        return None
-    printed = type_name.removeprefix("__main__.")
-    endings = (
-        (f"{printed}: {message}\n", f"{printed}: {message.partition(chr(10))[0]}") if message else (f"{printed}\n",)
-    )
-    for ending in (*endings, f"{printed}:"):
-        for margin in ("\n", "\n  | "):
-            at = stack.rfind(margin + ending)
-            if at >= 0:
-                return stack[: at + 1]
-        if stack.startswith(ending):
-            return ""
-    return None
-
-
-def parse_stack(body: str, type_name: str) -> list[Block]:
-    """The exceptions of what `above_message` left of a stack text, outermost first, at most eight.
-
-    At most 64 KiB are read. `type_name` is the type of the final exception, whose line is missing.
-    """
-    if len(body) > _MAX_STACK:
-        body = body[: _MAX_STACK // 2] + "\n" + body[-_MAX_STACK // 2 :]
-    pieces = _SEPARATOR.split(body)[::-1] if _BETWEEN in body else [body]  # text, occurred, cause, text, ...
-    blocks = [Block("", type_name, _read_block(pieces[0], False)[1])]
-    for occurred, text in zip(pieces[1::3], pieces[3::3], strict=True):
-        inner, frames = _read_block(text, True)
-        blocks.append(Block("context" if occurred else "cause", inner, frames))
-    return blocks[:_CHAIN]
-
-
-def _read_block(text: str, with_type: bool) -> tuple[str, list[tuple[str, str, int]]]:
-    children = _CHILDREN.search(text) if "+-+-" in text else None
-    if children:
-        text = text[: children.start()]
-    if text.lstrip("\n").startswith("  + "):
-        text = _MARGIN.sub("", text)
-    frames: list[tuple[str, str, int]] = []
-    reading = False
-    for line in text.split("\n"):
-        if line.startswith("    ") and reading:
-            continue  # source code
-        if line.endswith("Traceback (most recent call last):"):
-            reading = True
-        elif line.startswith("  "):
-            if reading:
-                _read_frame(line, frames)
-        elif with_type and line.strip() and (found := _TYPE_LINE.match(line)):
-            return found[1], frames
-        elif line:
-            reading = False
-    return "", frames
-
-
-def _read_frame(line: str, frames: list[tuple[str, str, int]]) -> None:
-    if found := _FRAME.fullmatch(line):
-        filename, function = found.groups()
-        frames.append((filename, function, 1))
-    elif frames and (again := _REPEATED.fullmatch(line)):
-        filename, function, times = frames[-1]
-        frames[-1] = (filename, function, times + int(again[1]))
 
 
 _VARIABLE: Final = re.compile(

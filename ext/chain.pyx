@@ -1,0 +1,81 @@
+"""An exception and what led to it, as `traceback` prints them: causes, contexts, leaves of groups.
+
+Read through the C API, so that no class of the application is asked; bounded in length, width and depth, and safe
+against cycles. Entered under the GIL.
+"""
+
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF
+
+cdef extern from "Python.h":
+    PyObject *PyException_GetTraceback(object exception)
+    PyObject *PyException_GetCause(object exception)
+    PyObject *PyException_GetContext(object exception)
+
+cdef enum:
+    CHAINED = 8             # exceptions of a chain looked at
+    PRINTED_WIDTH = 15      # members of a group that `traceback` prints,
+    PRINTED_DEPTH = 10      # and groups inside each other
+    PRINTED_LEAVES = 64     # of a group with all groups in it
+
+
+@cython.final
+@cython.freelist(8)
+cdef class Link:
+    """One exception of a chain, the outermost first; `exception` is None where only the name is known."""
+    cdef ClassInfo info
+    cdef object exception
+    cdef str relation       # to the one before: "cause", "context", "" for the outermost
+
+
+cdef object owned(PyObject *found):
+    """A new reference that may be NULL, as an object."""
+    if found == NULL:
+        return None
+    value = <object> found
+    Py_DECREF(value)
+    return value
+
+
+cdef Link make_link(ClassInfo info, object exception, str relation):
+    cdef Link link = Link.__new__(Link)
+    link.info = info
+    link.exception = exception
+    link.relation = relation
+    return link
+
+
+cdef list exception_chain(ClassTable classes, object exception):
+    """The exception and what led to it as `traceback` prints them: cause, else context unless suppressed."""
+    cdef list links = [make_link(classes.of(type(exception)), exception, "")]
+    cdef str relation
+    while len(links) < CHAINED:
+        relation = "cause"
+        following = owned(PyException_GetCause(exception))
+        if following is None and not (<PyBaseExceptionObject *> exception).suppress_context:
+            relation = "context"
+            following = owned(PyException_GetContext(exception))
+        if following is None:
+            break
+        for link in links:
+            if (<Link> link).exception is following:
+                return links
+        links.append(make_link(classes.of(type(following)), following, relation))
+        exception = following
+    return links
+
+
+cdef list printed_leaves(object group):
+    """The exceptions of a group that are no groups themselves, of those that `traceback` prints, in its order."""
+    cdef list found = []
+    cdef list waiting = [(group, 0)]
+    cdef int depth
+    while waiting and len(found) < PRINTED_LEAVES:
+        exception, depth = waiting.pop(0)
+        parts = attribute_of(exception, "exceptions")
+        if type(parts) is not tuple:
+            found.append(exception)
+        elif depth < PRINTED_DEPTH:
+            parts = (<tuple> parts)[:PRINTED_WIDTH]
+            waiting[:0] = [(part, depth + 1) for part in parts if PyExceptionInstance_Check(part)]
+    return found

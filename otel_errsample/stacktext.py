@@ -1,0 +1,155 @@
+"""What a stack text as `traceback.format_exception` writes it says: types, relations, frames, members of groups.
+
+The reverse of what the SDK records, for the spans whose exception is not live when they end. Lines of messages are not
+believed: what they could forge stands below the part that is read, or inside a margin.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+Frame = tuple[str, str, int]
+"""File, function, and how often it is called in a row."""
+
+_MAX_STACK: Final = 64 * 1024  # characters of a stack text that are read: half its head, half its tail
+_CHAIN: Final = 8  # exceptions of a chain that are looked at, from the outermost
+_LEAVES: Final = 64  # exceptions of a group that are looked at
+_HEADER: Final = "Traceback (most recent call last):"
+
+
+class Leaf(NamedTuple):
+    """An exception of a group that is no group itself."""
+
+    type: str
+    frames: list[Frame]
+
+
+class Block(NamedTuple):
+    """One exception of a stack text: how it belongs to the one before, type, frames, leaves where it is a group."""
+
+    relation: str
+    type: str
+    frames: list[Frame]
+    leaves: list[Leaf]
+
+
+_SEPARATOR: Final = re.compile(
+    r"^(?:The above exception was the direct (cause) of the following exception:"
+    r"|During handling of the above exception, another exception (occurred):)\n",
+    re.MULTILINE,
+)
+_BETWEEN: Final = "above exception"  # in both of them; to look for it takes 0.1 us, the pattern 8 us
+_FRAME: Final = re.compile(r'  File "(.*)", line \d+, in (.+)')
+_REPEATED: Final = re.compile(r"  \[Previous line repeated (\d+) more times?\]")
+_TYPE_LINE: Final = re.compile(r"([^\W\d][\w.<>]*)(?::|$)")
+_MARGIN: Final = re.compile(r"^ *[|+] ", re.MULTILINE)
+_CHILDREN: Final = re.compile(r"^ *\+-\+-+ 1 -+$", re.MULTILINE)
+_IN_GROUP: Final = "\n  | "  # before the lines of a group, and of nothing else
+_MEMBER: Final = re.compile(r" *\+-(\+)?-+ (\d+|\.\.\.) -+")
+_END: Final = re.compile(r" *\+-+")
+
+
+def above_message(stack: str, type_name: str, message: str) -> str | None:
+    """The part of a text as `traceback.format_exception` writes it that stands above its final exception.
+
+    Errors of one place share it, whatever their messages say, and lines in a message are not in it, so that they are
+    not taken for frames. None for a text that is cut short: it lost its innermost frames.
+    """
+    if not stack.endswith("\n"):
+        return None
+    printed = type_name.removeprefix("__main__.")
+    endings = (
+        (f"{printed}: {message}\n", f"{printed}: {message.partition(chr(10))[0]}") if message else (f"{printed}\n",)
+    )
+    for ending in (*endings, f"{printed}:"):
+        for margin in ("\n", _IN_GROUP):
+            at = stack.rfind(margin + ending)
+            if at >= 0:
+                return stack[: at + 1]
+        if stack.startswith((ending, _IN_GROUP[1:] + ending)):
+            return ""
+    return None
+
+
+def is_group(stack: str, above: str) -> bool:
+    """Whether the exception whose message stands below `above` is a group, so that its members follow."""
+    return stack.startswith(_IN_GROUP[1:], len(above))
+
+
+def parse_stack(body: str, type_name: str, below: str = "") -> list[Block]:
+    """The exceptions of what `above_message` left of a stack text, outermost first, at most eight.
+
+    At most 64 KiB are read. `type_name` is the type of the final exception, whose line is missing; `below` is the rest of
+    the text where it is a group.
+    """
+    body = _bounded(body)
+    pieces = _SEPARATOR.split(body)[::-1] if _BETWEEN in body else [body]  # text, occurred, cause, text, ...
+    blocks = [Block("", type_name, _read_block(pieces[0], False)[1], read_leaves(_bounded(below)) if below else [])]
+    for occurred, text in zip(pieces[1::3], pieces[3::3], strict=True):
+        inner, frames = _read_block(text, True)
+        leaves = read_leaves(text) if _in_margin(text) else []
+        blocks.append(Block("context" if occurred else "cause", inner, frames, leaves))
+    return blocks[:_CHAIN]
+
+
+def read_leaves(text: str) -> list[Leaf]:
+    """The leaves in the text of a group, at most 64, in the order they are printed."""
+    leaves: list[Leaf] = []
+    member: list[str] | None = None  # the lines of the member that is being read, None between two
+    first = _CHILDREN.search(text)
+    for line in text[first.start() :].split("\n") if first else ():
+        found = _MEMBER.fullmatch(line)
+        if found or _END.fullmatch(line):
+            # A member that is followed by members of its own is a group, no leaf.
+            if member is not None and not (found and found[1]):
+                leaves.append(_read_leaf(member))
+            member = [] if found and found[2] != "..." else None
+        elif member is not None:
+            member.append(line.lstrip(" ").removeprefix("| ") if "|" in line else "")
+    return [leaf for leaf in leaves if leaf.type][:_LEAVES]
+
+
+def _read_leaf(lines: list[str]) -> Leaf:
+    text = "\n".join(lines)
+    return Leaf(*_read_block(_SEPARATOR.split(text)[-1] if _BETWEEN in text else text, True))
+
+
+def _bounded(text: str) -> str:
+    return text if len(text) <= _MAX_STACK else f"{text[: _MAX_STACK // 2]}\n{text[-_MAX_STACK // 2 :]}"
+
+
+def _in_margin(text: str) -> bool:
+    return text.lstrip("\n").startswith(("  + ", "  | "))
+
+
+def _read_block(text: str, with_type: bool) -> tuple[str, list[Frame]]:
+    children = _CHILDREN.search(text) if "+-+-" in text else None
+    if children:
+        text = text[: children.start()]
+    if _in_margin(text):
+        text = _MARGIN.sub("", text)
+    frames: list[Frame] = []
+    reading = False
+    for line in text.split("\n"):
+        if line.startswith("    ") and reading:
+            continue  # source code
+        if line.endswith(_HEADER):
+            reading = True
+        elif line.startswith("  "):
+            if reading:
+                _read_frame(line, frames)
+        elif with_type and line.strip() and (found := _TYPE_LINE.match(line)):
+            return found[1], frames
+        elif line:
+            reading = False
+    return "", frames
+
+
+def _read_frame(line: str, frames: list[Frame]) -> None:
+    if found := _FRAME.fullmatch(line):
+        filename, function = found.groups()
+        frames.append((filename, function, 1))
+    elif frames and (again := _REPEATED.fullmatch(line)):
+        filename, function, times = frames[-1]
+        frames[-1] = (filename, function, times + int(again[1]))
