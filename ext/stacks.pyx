@@ -4,13 +4,11 @@ A text is known by 128 bits over the part of it that stands above its message, a
 since the members of a group are printed below.
 """
 
-from cpython.unicode cimport PyUnicode_DATA, PyUnicode_KIND, PyUnicode_Tailmatch
+from cpython.unicode cimport PyUnicode_Tailmatch
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy
 
 from secrets import randbits
-
-from otel_errsample import stacktext
 
 cdef enum:
     HASH_LANES = 4          # hashed side by side: a multiplication waits for the one before it

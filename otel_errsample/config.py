@@ -113,6 +113,12 @@ SETTINGS: Final = (
         "Module prefixes that count as the application's own code in fingerprints, although they are installed packages.",
     ),
     Setting(
+        "helper_frames",
+        "OTEL_ERRSAMPLE_HELPER_FRAMES",
+        (),
+        "Modules, and functions as `module:function`, that only raise on behalf of their callers: passed over in fingerprints.",
+    ),
+    Setting(
         "dry_run",
         "OTEL_ERRSAMPLE_DRY_RUN",
         False,
@@ -194,6 +200,7 @@ class Settings:
     flush_errors_ms: int
     shutdown_timeout_ms: int
     in_app_include: tuple[str, ...]
+    helper_frames: tuple[str, ...]
     dry_run: bool
     max_request_bytes: int
     schedule_delay_ms: int

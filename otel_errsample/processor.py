@@ -124,7 +124,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
             limits,
             buffer,
             RuleTable(self._rules, limits),
-            Classifier(in_app_include=settings.in_app_include),
+            Classifier(in_app_include=settings.in_app_include, helper_frames=settings.helper_frames),
             scope=settings.scope,
             most_span_bytes=most_bytes,
             leaves_head_sampled=not head_sampled,

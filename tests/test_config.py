@@ -37,6 +37,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
         flush_errors_ms=200,
         shutdown_timeout_ms=5000,
         in_app_include=(),
+        helper_frames=(),
         dry_run=False,
         max_request_bytes=2 * 1024 * 1024,
         schedule_delay_ms=5000,

@@ -14,7 +14,7 @@ import requests
 
 from otel_errsample import _hot, fingerprint
 from tests.failing import watch
-from tests.failures import DATA, GROUP_NAMES, HAS_GROUPS, SHOP, failing, in_directory, in_places, load, recorded
+from tests.failures import DATA, GROUP_NAMES, HAS_GROUPS, failing, in_directory, in_places, load, recorded
 
 RECORDED: dict[str, dict[str, str]] = {
     name: told

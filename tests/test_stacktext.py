@@ -158,7 +158,7 @@ class TestLeaves:
         assert ([], self.EXPECTED) == (outer.leaves, cause.leaves)
 
     def test_a_message_that_reads_like_members_is_no_group(self) -> None:
-        text = f"Traceback (most recent call last):\n  File \"/srv/a.py\", line 1, in f\nValueError: no\n{self.TEXT}"
+        text = f'Traceback (most recent call last):\n  File "/srv/a.py", line 1, in f\nValueError: no\n{self.TEXT}'
         above = stacktext.above_message(text, "ValueError", f"no\n{self.TEXT.removesuffix(chr(10))}")
         assert above is not None
         assert not stacktext.is_group(text, above)
