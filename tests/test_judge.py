@@ -88,7 +88,7 @@ INSTRUMENTED: dict[str, tuple[dict[str, Any], BaseException | None, tuple[Any, .
     "grpc server, abort UNAVAILABLE": (
         {"kind": "SERVER", "status": "ERROR", "description": "StatusCode.UNAVAILABLE:down",
          "attributes": {"rpc.grpc.status_code": 14}, "events": [event("Exception")]},
-        Exception(), (True, "unavailable", "grpc:UNAVAILABLE", "dependency"),
+        Exception(), (True, "unavailable", "grpc:UNAVAILABLE", "self"),
     ),
     "grpc.aio server, abort": (
         {"kind": "SERVER", "status": "ERROR", "attributes": {"rpc.grpc.status_code": 13},
