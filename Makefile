@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(wildcard ext/*.p* setup.py pyproject.toml)
 
-.PHONY: build test lint format demo bench readme clean
+.PHONY: build test test-instrumentations lint format demo bench readme clean
 
 build: $(VENV)/built
 
@@ -33,6 +33,16 @@ format: build
 readme: build
 	$(BIN)/python -m tools.readme
 
+# The instrumentations pin the SDK they were released with.
+.venv-instrumentations/built: $(SOURCES)
+	$(PYTHON) -m venv .venv-instrumentations
+	.venv-instrumentations/bin/python -m pip install --quiet --upgrade pip
+	.venv-instrumentations/bin/python -m pip install --quiet --editable '.[instrumentations]'
+	touch $@
+
+test-instrumentations: .venv-instrumentations/built
+	INSTRUMENTATIONS=required .venv-instrumentations/bin/python -m pytest tests/instrumentations
+
 bench: build
 	$(BIN)/python -m benchmarks
 
@@ -48,4 +58,4 @@ demo: .venv-demo/built
 	.venv-demo/bin/python -m demo
 
 clean:
-	rm -rf $(VENV) .venv-demo build dist *.egg-info otel_errsample/*.so ext/*.c
+	rm -rf $(VENV) .venv-demo .venv-instrumentations build dist *.egg-info otel_errsample/*.so ext/*.c

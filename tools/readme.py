@@ -1,4 +1,4 @@
-"""Generate the tables of the README from the code they describe: `python -m tools.readme [--check] [file ...]`.
+"""Generate the tables of the README and of docs/ from what they describe: `python -m tools.readme [--check] [file ...]`.
 
 A file holds a generated block between `<!-- begin generated: NAME -->` and `<!-- end generated: NAME -->`; NAME is a
 key of BLOCKS. With `--check` nothing is written, and the exit status is 1 where a file would change.
@@ -17,6 +17,7 @@ from benchmarks.render import markdown as benchmarks
 from otel_errsample.config import IGNORED, OTLP_VARIABLES, SETTINGS, Setting
 from otel_errsample.ledger import ENDING_MEANINGS
 from otel_errsample.rules import Rules
+from tests.instrumentations.table import PROGRAMS, ROWS, Row
 
 _MARKER: Final = re.compile(r"^<!-- (begin|end) generated: (.+?) -->$")
 
@@ -52,11 +53,18 @@ def default_rules() -> str:
     return f"```\n{Rules.default().text.strip()}\n```"
 
 
+def instrumentations() -> str:
+    """What the failing spans of released instrumentations become, as their tests expect it."""
+    head = ("Instrumentation", "What fails", "Span", "Kind", "Fault", "Recovery", "Code", "Source")
+    return table(head, [(PROGRAMS[row.program].title, row.what, row.span, *_told(row)) for row in ROWS])
+
+
 BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "benchmarks": benchmarks,
     "default rules": default_rules,
     "endings": endings,
     "environment": environment,
+    "instrumentations": instrumentations,
 }
 
 
@@ -88,7 +96,7 @@ def render(text: str, blocks: Mapping[str, Callable[[], str]]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.readme", description="Generate the README's tables.")
-    parser.add_argument("files", nargs="*", type=Path, default=[Path("README.md")])
+    parser.add_argument("files", nargs="*", type=Path, default=[Path("README.md"), *sorted(Path("docs").glob("*.md"))])
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 where a file would change")
     options = parser.parse_args(arguments)
     stale = False
@@ -106,6 +114,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             path.write_text(new, encoding="utf-8")
     return int(stale)
+
+
+def _told(row: Row) -> tuple[str, ...]:
+    if not row.error:
+        return (f"no error ({row.told.kind})" if row.told.kind else "no error", "", "", "", "")
+    return (*row.told[:3], f"`{row.told.code}`" if row.told.code else "", row.told.source)
 
 
 def _default(setting: Setting) -> str:
