@@ -127,6 +127,8 @@ cdef bint judge(Failure it, ClassTable classes, list links, Py_ssize_t at, int d
     if stated is None or stated.kind < 0 or (link.info.group and outermost):
         told = judge_unstated(it, classes, links, at, depth, own)
     if stated is not None and (told or stated.kind >= 0):
+        if not told:
+            it.library = link.info.library  # who raised it does not depend on what it is called
         take_stated(it, stated)
         return True
     return told

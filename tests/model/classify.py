@@ -374,7 +374,7 @@ def kind_of_exception(
     if leaves is not None:
         found, own = kind_of_group(leaves, rows)
     elif said is not None and said.kind:
-        found, own = None, own_code(exception)
+        found, own = from_row(row_of(type(exception))[1]), own_code(exception)
     else:
         found, own = kind_unstated(exception, chain, rows)
     return over(said, found) if said is not None and (said.kind or found is not None) else found, own
