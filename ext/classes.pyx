@@ -249,7 +249,7 @@ cdef class ClassTable:
         split = [(scheme, tuple(path.split("."))) for scheme, path in found]
         info.carriers = tuple([(scheme, path, has_attribute(bases, path[0])) for scheme, path in split])
         info.carrying = any([by_class for _scheme, _path, by_class in info.carriers])
-        info.written = next((scheme for scheme, _path in found if scheme in ("errno", "aws")), None)
+        info.written = next((scheme for scheme, _path in found if scheme in ("errno", "aws", "sqlite")), None)
 
 
 cdef bint has_attribute(tuple bases, str name) except -1:

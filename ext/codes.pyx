@@ -118,6 +118,21 @@ cdef Code aws_code(object value):
     return make_code(f"aws:{value}", SCHEME_OTHER, 0, taxonomy.AWS.get(value.removesuffix("Exception")))
 
 
+cdef Code sqlite_code(object value):
+    """Of a result code, or of the message that goes with one."""
+    cdef object row = None
+    cdef object number = None
+    if PyUnicode_CheckExact(value):
+        for text, code in taxonomy.SQLITE_TEXTS.items():
+            if (<str> value).startswith(text):
+                number = code
+                break
+    elif PyLong_Check(value):
+        number = small_int(value) & 0xFF
+    row = taxonomy.SQLITE.get(number)
+    return None if row is None else make_code(f"sqlite:{row[0]}", SCHEME_OTHER, 0, row[1:])
+
+
 cdef int small_int(object value) noexcept:
     """The value as an int of at most five digits; also of a str that begins with three; else NO_NUMBER."""
     cdef int overflow = 0
@@ -264,6 +279,8 @@ cdef Code read_carrier(str scheme, object value, object exception):
         return aws_code(value)
     if scheme == "errno":
         return errno_code(taxonomy.ERRNO, small_int(value))
+    if scheme == "sqlite":
+        return sqlite_code(value)
     if scheme == "resolver":
         return errno_code(taxonomy.ERRNO_RESOLVER, small_int(value))
     if scheme == "kafka":
@@ -331,7 +348,7 @@ cdef Code own_code(object exception, ClassInfo info):
 
 
 cdef Code written_code(ClassInfo info, str message):
-    """The code in the message of an exception of which only the name is left: errno, or the code of an AWS error."""
+    """The code in the message of an exception of which only the name is left: errno, of an AWS error or of SQLite."""
     cdef Py_ssize_t end
     if info.written is None or message is None:
         return None
@@ -341,7 +358,7 @@ cdef Code written_code(ClassInfo info, str message):
     if info.written == "aws" and message.startswith("An error occurred ("):
         end = message.find(")", 19, 90)
         return aws_code(message[19:end]) if end > 0 else None
-    return None
+    return sqlite_code(message) if info.written == "sqlite" else None
 
 
 cdef Code span_code(object attributes, SpanCodes *codes):

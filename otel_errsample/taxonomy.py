@@ -48,7 +48,7 @@ AXES: Final[Mapping[str, tuple[str, ...]]] = {
     "recovery": RECOVERIES,
 }
 # What a code begins with, as in "http:503".
-CODE_SCHEMES: Final = ("http", "grpc", "sqlstate", "errno", "aws", "kafka")
+CODE_SCHEMES: Final = ("http", "grpc", "sqlstate", "sqlite", "errno", "aws", "kafka")
 LONGEST_DOMAIN: Final = 64
 LONGEST_PATTERN: Final = 300  # characters of a class name or glob, as of the names that are looked up
 
@@ -132,6 +132,7 @@ def load_table() -> dict[str, Row]:
 REFINED: Final[dict[str, str]] = {
     "RuntimeError": FROM_CAUSE,
     "sqlalchemy.exc.OperationalError": FROM_CAUSE,
+    "sqlite3.OperationalError": FROM_CODE,
     "socket.gaierror": FROM_CODE,
     "psycopg.OperationalError": FROM_CODE,
     "psycopg2.OperationalError": FROM_CODE,
@@ -251,6 +252,44 @@ SQLSTATE: Final[dict[str, Advice]] = {
     "XX": ("data", "none"),
 }
 
+# Primary result codes, sqlite3.h; an extended code has them in its lowest eight bits.
+SQLITE: Final[dict[int, tuple[str, str, str]]] = {
+    1: ("ERROR", "bug", "fix_code"),  # what the statement says: its syntax, a missing table
+    3: ("PERM", "config", "fix_config"),
+    5: ("BUSY", "conflict", "backoff"),
+    6: ("LOCKED", "conflict", "backoff"),
+    8: ("READONLY", "config", "fix_config"),
+    10: ("IOERR", "resource", "backoff"),
+    11: ("CORRUPT", "data", "none"),
+    13: ("FULL", "resource", "free_resource"),
+    14: ("CANTOPEN", "config", "fix_config"),
+    17: ("SCHEMA", "conflict", "retry_tx"),
+    18: ("TOOBIG", "data", "fix_request"),
+    19: ("CONSTRAINT", "business", "none"),
+    20: ("MISMATCH", "data", "fix_request"),
+    21: ("MISUSE", "bug", "fix_code"),
+    25: ("RANGE", "bug", "fix_code"),
+    26: ("NOTADB", "config", "fix_config"),
+}
+# How messages begin where the code is missing: on Python 3.10, and where only the event is left.
+SQLITE_TEXTS: Final[dict[str, int]] = {
+    "no such ": 1,
+    'near "': 1,
+    "database is locked": 5,
+    "database table is locked": 6,
+    "database schema is locked": 6,
+    "attempt to write a readonly database": 8,
+    "disk I/O error": 10,
+    "database disk image is malformed": 11,
+    "database or disk is full": 13,
+    "unable to open database file": 14,
+    "UNIQUE constraint failed": 19,
+    "NOT NULL constraint failed": 19,
+    "CHECK constraint failed": 19,
+    "FOREIGN KEY constraint failed": 19,
+    "file is not a database": 26,
+}
+
 _ERRNO_NAMES: Final[dict[str, tuple[str, str, str]]] = {
     "ECONNREFUSED": ("connection", "backoff", "error"),
     "ECONNRESET": ("connection", "retry", "error"),
@@ -317,6 +356,7 @@ CARRIERS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "psycopg.Error": (("sqlstate", "sqlstate"),),
     "psycopg2.Error": (("sqlstate", "pgcode"),),
     "asyncpg.exceptions._base.PostgresError": (("sqlstate", "sqlstate"),),
+    "sqlite3.Error": (("sqlite", "sqlite_errorcode"), ("sqlite", "args.0")),
     "botocore.exceptions.ClientError": (
         ("aws", "response.Error.Code"),
         ("http", "response.ResponseMetadata.HTTPStatusCode"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import socket
+import sqlite3
 from typing import Any
 
 import grpc  # type: ignore[import-untyped]
@@ -129,6 +130,22 @@ CARRIED: dict[str, tuple[BaseException, str, str | None, str]] = {
     ),
     "psycopg2": (holding(library("psycopg2.Error")(), pgcode="53100"), "resource", "sqlstate:53100", "free_resource"),
     "asyncpg": (library("asyncpg.exceptions._base.PostgresError", sqlstate="23505")(), "business", "sqlstate:23505", "none"),
+    "sqlite, extended code": (
+        holding(sqlite3.OperationalError("any text"), sqlite_errorcode=517), "conflict", "sqlite:BUSY", "backoff",
+    ),
+    "sqlite, statement": (
+        holding(sqlite3.OperationalError("any text"), sqlite_errorcode=1), "bug", "sqlite:ERROR", "fix_code",
+    ),
+    "sqlite, text alone": (
+        sqlite3.OperationalError("unable to open database file"), "config", "sqlite:CANTOPEN", "fix_config",
+    ),
+    "sqlite, neither": (sqlite3.OperationalError("x"), "conflict", None, "backoff"),
+    "sqlite, class and code": (
+        holding(sqlite3.IntegrityError("x"), sqlite_errorcode=2067), "business", "sqlite:CONSTRAINT", "none",
+    ),
+    "sqlite, class without a row": (
+        holding(sqlite3.DatabaseError("x"), sqlite_errorcode=11), "data", "sqlite:CORRUPT", "none",
+    ),
     "aws throttled with 400": (aws("ThrottlingException", 400), "throttle", "aws:ThrottlingException", "backoff"),
     "aws expired": (aws("ExpiredToken", 403), "auth", "aws:ExpiredToken", "refresh_auth"),
     "aws, code unknown": (aws("Whatever", 503), "unavailable", "aws:Whatever", "backoff"),
@@ -231,6 +248,8 @@ def test_rpc_codes_count_by_the_side_of_the_call(number: int) -> None:
         ("OSError", "[Errno 28", None),
         ("botocore.exceptions.ClientError", "An error occurred (SlowDown) when calling the PutObject operation", "aws:SlowDown"),
         ("botocore.exceptions.ClientError", "An error occurred (", None),
+        ("sqlite3.OperationalError", "no such table: missing", "sqlite:ERROR"),
+        ("sqlite3.OperationalError", "another text", None),
         ("ValueError", "[Errno 28] not from the system", None),
     ],
 )  # fmt: skip

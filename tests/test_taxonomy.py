@@ -40,7 +40,8 @@ def advices() -> list[tuple[str, str]]:
     rows = [*taxonomy.HTTP.values(), *taxonomy.SQLSTATE.values(), *taxonomy.AWS.values(), *taxonomy.LABELS.values()]
     rows += [taxonomy.HTTP_OTHER_4XX, taxonomy.HTTP_OTHER_5XX, taxonomy.RETRIABLE, taxonomy.INVALIDATED]
     rows += [(kind, recovery) for _, kind, recovery in taxonomy.GRPC]
-    return rows + [row[1:3] for row in (*taxonomy.ERRNO.values(), *taxonomy.ERRNO_RESOLVER.values())]
+    numbered = (taxonomy.ERRNO, taxonomy.ERRNO_RESOLVER, taxonomy.SQLITE)
+    return rows + [row[1:3] for table in numbered for row in table.values()]
 
 
 def test_tables_of_codes_use_known_kinds_and_recoveries() -> None:
@@ -58,6 +59,10 @@ def test_views_hold_every_kind_once_at_most() -> None:
 def test_special_rows_exist() -> None:
     special = {*taxonomy.REFINED, *taxonomy.EXITS, taxonomy.NOT_FOUND, taxonomy.HUNG_UP, *taxonomy.ANSWERS}
     assert set() == special - set(TABLE)
+
+
+def test_every_text_of_sqlite_has_its_row() -> None:
+    assert set(taxonomy.SQLITE_TEXTS.values()) <= set(taxonomy.SQLITE)
 
 
 def test_errno_and_resolver_numbers_are_kept_apart() -> None:

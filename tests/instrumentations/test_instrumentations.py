@@ -111,7 +111,10 @@ def the_failing(spans: list[Span], row: Row) -> Span:
 
 def told_of(span: Span) -> Told:
     facts = {name: span["attributes"].get(f"errsample.{name}", "") for name in Told._fields}
-    return Told(**facts | {"exception": span["exception"] or ""})
+    exception = span["exception"] or ""
+    if exception == "asyncio.exceptions.TimeoutError":  # as it is called by Python 3.10
+        exception = "TimeoutError"
+    return Told(**facts | {"exception": exception})
 
 
 @rows

@@ -1,6 +1,7 @@
 """sqlite3 refuses statements."""
 
 import sqlite3
+import tempfile
 
 from opentelemetry.instrumentation.sqlite3 import SQLite3Instrumentor
 
@@ -21,9 +22,23 @@ def execute(statement: str) -> None:
         connection.close()
 
 
+def locked() -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        holder = sqlite3.connect(f"{directory}/shop", isolation_level=None)
+        connection = sqlite3.connect(f"{directory}/shop", isolation_level=None, timeout=0)
+        try:
+            holder.execute("BEGIN EXCLUSIVE")
+            with recorder.application():
+                connection.cursor().execute("CREATE TABLE account (id INTEGER)")
+        finally:
+            connection.close()
+            holder.close()
+
+
 recorder.play(
     {
         "duplicate": lambda: execute("INSERT INTO account VALUES (1)"),
         "missing table": lambda: execute("SELECT * FROM missing"),
+        "locked": locked,
     }
 )
