@@ -9,7 +9,7 @@ from collections import deque
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.list cimport PyList_CheckExact
 from cpython.object cimport PyObject, PyObject_Size
-from cpython.ref cimport Py_TYPE
+from cpython.ref cimport Py_DECREF, Py_INCREF, Py_TYPE
 from cpython.sequence cimport PySequence_Fast_GET_ITEM, PySequence_Fast_GET_SIZE
 from cpython.tuple cimport PyTuple_CheckExact
 from libc.stdint cimport uint32_t
@@ -17,6 +17,10 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from wire cimport Writer, close_message, make_room, open_message, put_fixed32, put_fixed64, put_varint
+
+cdef extern from "Python.h":
+    # Cython's own declaration turns an error into an exception, which here is only another way of being missing.
+    PyObject* item_quietly "PySequence_GetItem"(object items, Py_ssize_t at) noexcept
 
 cdef enum:
     SCOPE_SPANS_SPANS = 0x12        # trace.proto: ScopeSpans field 2
@@ -106,9 +110,11 @@ cdef void writer_close(Writer* w) noexcept:
 
 
 cdef object iterable_items(Encoder* e, object items):
-    """Events or links as a list or tuple; None where there are none or they cannot be read."""
-    if items is None or (<PyObject*> Py_TYPE(items) == DEQUE and PyObject_Size(items) == 0):
+    """Events or links as a list, tuple or deque; None where there are none or they cannot be read."""
+    if items is None:
         return None
+    if <PyObject*> Py_TYPE(items) == DEQUE:
+        return items if PyObject_Size(items) else None
     if PyTuple_CheckExact(items) or PyList_CheckExact(items):
         return items
     taken = []
@@ -121,6 +127,24 @@ cdef object iterable_items(Encoder* e, object items):
     except BaseException:
         e.repaired += 1
     return taken
+
+
+cdef inline object item_of(object items, Py_ssize_t at, bint* gone):
+    """An event or link; user code run for one before it may have shortened what holds them: then None, and `gone`."""
+    cdef PyObject* found = NULL
+    if <PyObject*> Py_TYPE(items) == DEQUE:
+        found = item_quietly(items, at)
+        if found == NULL:
+            PyErr_Clear()
+    elif at < PySequence_Fast_GET_SIZE(items):
+        found = PySequence_Fast_GET_ITEM(items, at)
+        Py_INCREF(<object> found)
+    gone[0] = found == NULL
+    if found == NULL:
+        return None
+    item = <object> found
+    Py_DECREF(item)
+    return item
 
 
 cdef void put_piece(Encoder* e, object text) noexcept:
@@ -242,15 +266,17 @@ cdef Py_ssize_t put_events(Encoder* e, object events) noexcept:
     """Returns how many were left out."""
     cdef Py_ssize_t i = 0
     cdef Py_ssize_t total
+    cdef bint gone
     items = iterable_items(e, events)
     if items is None:
         return 0
-    total = PySequence_Fast_GET_SIZE(items)
+    total = PyObject_Size(items)
     if total > e.cuts.events:
         items = most_telling(e, items)
-    # The size is read each time: user code run for one event may change the list.
-    while i < PySequence_Fast_GET_SIZE(items) and i < total and not e.w.overflow:
-        event = <object> PySequence_Fast_GET_ITEM(items, i)
+    while i < total and not e.w.overflow:
+        event = item_of(items, i, &gone)
+        if gone:
+            break
         put_event(e, event)
         i += 1
     return total - i
@@ -260,12 +286,15 @@ cdef Py_ssize_t put_links(Encoder* e, object links) noexcept:
     """Returns how many were left out."""
     cdef Py_ssize_t i = 0
     cdef Py_ssize_t total
+    cdef bint gone
     items = iterable_items(e, links)
     if items is None:
         return 0
-    total = PySequence_Fast_GET_SIZE(items)
-    while i < PySequence_Fast_GET_SIZE(items) and i < min(total, e.cuts.links) and not e.w.overflow:
-        link = <object> PySequence_Fast_GET_ITEM(items, i)
+    total = PyObject_Size(items)
+    while i < min(total, e.cuts.links) and not e.w.overflow:
+        link = item_of(items, i, &gone)
+        if gone:
+            break
         put_link(e, link)
         i += 1
     return total - i

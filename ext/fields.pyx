@@ -149,10 +149,13 @@ cdef uint64_t clamped(Encoder* e, object number, uint64_t most) noexcept:
     cdef int beyond = 0
     cdef long long value
     cdef uint64_t large
+    cdef uint64_t high = 0
     cdef double real
     if number is None:
         return 0
     if PyLong_Check(number):
+        if errsample_unsigned(number, &high, &large) and high == 0 and large <= most:
+            return large
         value = PyLong_AsLongLongAndOverflow(number, &beyond)
         if beyond == 0 and 0 <= value and <uint64_t> value <= most:
             return value

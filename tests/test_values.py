@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import given, settings
 from opentelemetry.exporter.otlp.proto.common._internal import _encode_value
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.sdk.trace import Event
@@ -34,6 +35,16 @@ def repairs(value: Any) -> int:
 def test_values_are_those_of_the_official_encoder(value: Any) -> None:
     assert _encode_value(value).SerializeToString() == wire_value(value).SerializeToString()
     assert 0 == repairs(value)
+
+
+@pytest.mark.parametrize("length", [*range(4), *range(115, 132), 16_384])
+@pytest.mark.parametrize("key", ["", "k", "key" * 30, "schlüssel"])
+def test_texts_of_every_length_are_those_of_the_official_encoder(key: str, length: int) -> None:
+    """Lengths of 128 and more take a second byte, of the text, of its AnyValue and of the KeyValue around them."""
+    span = make_span(attributes={key: "v" * length, f"{key}2": "v" * (length - 1) + "ü"})
+    expected = encode_spans([span]).resource_spans[0].scope_spans[0].spans[0].SerializeToString()
+    assert expected == parse(hot.encode(span)).SerializeToString()
+    assert expected == hot.encode(span)[-len(expected) :]
 
 
 class Number(int):
