@@ -8,7 +8,7 @@ cimport cython
 from cpython.dict cimport PyDict_CheckExact, PyDict_Next
 from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_CheckExact
 from cpython.object cimport PyObject
-from cpython.unicode cimport PyUnicode_Check, PyUnicode_CheckExact, PyUnicode_Substring
+from cpython.unicode cimport PyUnicode_Check, PyUnicode_CheckExact, PyUnicode_DATA, PyUnicode_Substring
 
 cdef extern from "Python.h":
     bint PyUnicode_IS_ASCII(object text)
@@ -26,6 +26,7 @@ cdef enum:
     USER_KEY = 128
     USER_TEXT = 1024
     REMEMBERED = 256        # enrichments; `brief` bounds each
+    WAYS = 4                # places that an error may be remembered at
 
 cdef enum:                  # which names of ours a span has itself
     NO_NAMES
@@ -137,12 +138,13 @@ cdef int own_names(object attributes) noexcept:
     cdef PyObject *key
     cdef Py_ssize_t position = 0
     cdef int own = NO_NAMES
+    cdef const char *text
     while attributes is not None and PyDict_Next(attributes, &position, &key, NULL):
         if not PyUnicode_CheckExact(<object> key) or not errsample_ready(<object> key):
             return OTHER_NAMES
-        text = <str> key
-        if text[0] == c"e" and text[1] == c"r" and text[2] == c"r":     # a str ends with a zero
-            if text == "error.type":
+        text = <const char *> PyUnicode_DATA(<object> key)      # of wider characters too it ends with a zero
+        if text[0] == c"e" and text[1] == c"r" and text[2] == c"r":
+            if <str> <object> key == "error.type":
                 own = ERROR_TYPE
             else:
                 return OTHER_NAMES
@@ -177,6 +179,7 @@ cdef class Enrichments:
     33,000 less where its attributes need neither be made nor encoded again.
     """
     cdef list made
+    cdef unsigned int turn
 
     def __cinit__(self):
         self.made = [None] * REMEMBERED
@@ -188,12 +191,18 @@ cdef class Enrichments:
         # One error passes several spans, on whose side of a call these depend.
         cdef uint64_t place = facts.fingerprint_hash + 101 * facts.fault_code + 53 * facts.severity_code + 29 * own
         cdef Py_ssize_t slot = place % REMEMBERED
+        cdef Py_ssize_t way
         if own == OTHER_NAMES:
             return None
-        known = self.made[slot]
-        if known is not None and known.own == own and known.rule is rule and alike(known.facts, facts):
-            return known
-        return self.remember(slot, facts, attributes, rule, scope, own) if brief(facts) else None
+        for way in range(WAYS):
+            known = self.made[slot ^ way]
+            if known is not None and known.own == own and known.rule is rule and alike(known.facts, facts):
+                return known
+        if not brief(facts):
+            return None
+        # Of errors that meet at one place none may put out the other each time.
+        self.turn += 1
+        return self.remember(slot ^ self.turn % WAYS, facts, attributes, rule, scope, own)
 
     cdef Enrichment remember(
         self, Py_ssize_t slot, ErrorFacts facts, object attributes, object rule, object scope, int own
