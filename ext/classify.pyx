@@ -20,6 +20,7 @@ cdef enum:              # places in SOURCES
 cdef enum:
     EVENTS_SEEN = 128   # events looked at from the last; the SDK's default limit of events per span
 
+cdef object EXCEPTION = "exception"      # interned, as the SDK's
 cdef object CODE_OK = StatusCode.OK
 cdef object CODE_ERROR = StatusCode.ERROR
 cdef object KIND_OF_SERVER = SpanKind.SERVER
@@ -55,7 +56,8 @@ cdef object exception_event(object events, int skip):
     while at > end:
         at -= 1
         event = events[at]
-        if event_name(event) != "exception":
+        name = event_name(event)
+        if name is not EXCEPTION and name != EXCEPTION:
             continue
         if skip == 0:
             return event_attributes(event) or {}
@@ -65,8 +67,11 @@ cdef object exception_event(object events, int skip):
 
 cdef bint escaped(object event):
     """Whether the event says that the exception left the span; the SDK writes a str."""
-    value = event.get("exception.escaped")
-    return value is True or (PyUnicode_CheckExact(value) and value in ("True", "true"))
+    cdef PyObject *found = find_quietly(event, "exception.escaped")
+    value = None if found == NULL else <object> found
+    return value is True or (
+        PyUnicode_CheckExact(value) and len(<str> value) == len("True") and <str> value in ("True", "true")
+    )
 
 
 cdef bint recorded_twice(object events, object event):
@@ -79,7 +84,8 @@ cdef bint recorded_twice(object events, object event):
 
 
 cdef str event_text(object attributes, str key):
-    return None if attributes is None else exact_text(attributes.get(key))
+    cdef PyObject *value = NULL if attributes is None else find_quietly(attributes, key)
+    return None if value == NULL else exact_text(<object> value)
 
 
 cdef bint says_the_same(object exception, str message):
@@ -224,9 +230,9 @@ cdef class Classifier:
         cdef Code telling = code if info is None else None
         cdef Print made = None
         if info is not None and info.coded:
-            telling = it.own or GRPC_CODES.get(it.codes.rpc)
+            telling = it.own or grpc_code(it.codes.rpc)
             if telling is None and it.live is None and it.span_kind == SPAN_CLIENT:
-                telling = HTTP_CODES.get(it.codes.http)
+                telling = http_code(it.codes.http)
         label = None if telling is None else telling.text
         if it.live is not None:
             made = self.prints.live(it.links, label)

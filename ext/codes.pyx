@@ -85,19 +85,29 @@ cdef Code make_code(str text, int scheme, int number, object advice, object seve
 
 
 # An absence is often expected, a cancellation always; numbers without a row of their own fall back to their class.
-cdef dict HTTP_CODES = {
-    number: make_code(
+cdef tuple HTTP_CODES = tuple([      # from 400 on
+    make_code(
         f"http:{number}", SCHEME_HTTP, number,
         taxonomy.HTTP.get(number) or (taxonomy.HTTP_OTHER_4XX if number < 500 else taxonomy.HTTP_OTHER_5XX),
         {404: "warn", 499: "debug"}.get(number),
     )
     for number in range(400, 600)
-}
-cdef dict GRPC_CODES = {
-    number: make_code(f"grpc:{row[0]}", SCHEME_GRPC, number, row[1:], "debug" if row[1] == "cancelled" else None)
+])
+cdef tuple GRPC_CODES = (None,) + tuple([
+    make_code(f"grpc:{row[0]}", SCHEME_GRPC, number, row[1:], "debug" if row[1] == "cancelled" else None)
     for number, row in enumerate(taxonomy.GRPC) if number
-}
+])
 cdef Code RETRY_LATER = make_code("grpc:RESOURCE_EXHAUSTED", SCHEME_GRPC, GRPC_EXHAUSTED, ("throttle", "backoff"))
+
+
+cdef inline Code http_code(int number):
+    """What an HTTP status from 400 to 599 says, None for any other."""
+    return <Code> HTTP_CODES[number - 400] if 400 <= number < 600 else None
+
+
+cdef inline Code grpc_code(int number):
+    """What a failed RPC's status says, None for OK and for none."""
+    return <Code> GRPC_CODES[number] if 0 < number < GRPC_COUNT else None
 
 
 cdef Code sqlstate_code(object value):
@@ -267,9 +277,9 @@ cdef Code read_carrier(str scheme, object value, object exception):
     """The code that a value found on an exception stands for, None where it stands for none."""
     cdef Code code
     if scheme == "http":
-        return HTTP_CODES.get(http_number(value))
+        return http_code(http_number(value))
     if scheme == "grpc" or scheme == "grpc_call":
-        code = GRPC_CODES.get(grpc_number(value if PyLong_Check(value) else attribute_of(value, "_name_")))
+        code = grpc_code(grpc_number(value if PyLong_Check(value) else attribute_of(value, "_name_")))
         if code is not None and code.number == GRPC_EXHAUSTED and has_retry_info(exception):
             return RETRY_LATER
         return code
@@ -364,8 +374,8 @@ cdef Code written_code(ClassInfo info, str message):
 cdef Code span_code(object attributes, SpanCodes *codes):
     """The code on the span itself: of the call, of the database's answer, of the HTTP answer."""
     cdef PyObject *value = NULL
-    cdef Code code = GRPC_CODES.get(codes.rpc)
+    cdef Code code = grpc_code(codes.rpc)
     if code is None and attributes is not None:
         value = find_quietly(attributes, "db.response.status_code")
         code = sqlstate_code(<object> value) if value != NULL else None
-    return HTTP_CODES.get(codes.http) if code is None else code
+    return http_code(codes.http) if code is None else code

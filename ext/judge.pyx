@@ -222,9 +222,9 @@ cdef bint take_hint(Failure it, ClassTable classes, object text) except -1:
         return False
     word = (<str> text).removeprefix("StatusCode.")
     if word in GRPC_NUMBERS:
-        code = GRPC_CODES.get(GRPC_NUMBERS[word])
+        code = grpc_code(GRPC_NUMBERS[word])
     else:
-        code = HTTP_CODES.get(http_number(word)) if word.isdigit() else None
+        code = http_code(http_number(word)) if word.isdigit() else None
     if take_code(it, None, code):
         return True
     info = classes.hinted(word)
