@@ -97,17 +97,18 @@ cpdef object reweigh(object trace_state, int weight, uint64_t threshold, bint al
     cdef str old = None, new, head, th
     if weight == TH_AS_IS:
         return None
+    if trace_state is None or trace_state is DEFAULT_TRACE_STATE:
+        return "ot=th:" + format_threshold(threshold) if weight == TH_SET and all_arrive else None
+    if type(trace_state) is not TraceState:
+        return None
     entries = []
-    if trace_state is not None and trace_state is not DEFAULT_TRACE_STATE:
-        if type(trace_state) is not TraceState:
+    for key, value in trace_state.items():
+        if type(key) is not str or type(value) is not str:
             return None
-        for key, value in trace_state.items():
-            if type(key) is not str or type(value) is not str:
-                return None
-            if key == "ot":
-                old = value
-            else:
-                entries.append(f"{key}={value}")
+        if key == "ot":
+            old = value
+        else:
+            entries.append(f"{key}={value}")
     members = ot_members(old)
     head = members.pop("th", None)
     th = None
