@@ -55,7 +55,7 @@ class Recorder:
     def __init__(self) -> None:
         self._transport = CollectingTransport()
         self._verdicts: dict[int, Verdict] = {}
-        self._processor = ErrorSpanProcessor(RULES, transport=self._transport, on_verdict=self._note)
+        self._processor = ErrorSpanProcessor(RULES, scope="span", transport=self._transport, on_verdict=self._note)
         self._open = _Open()
         self._provider = TracerProvider(sampler=ErrorAwareSampler(0), shutdown_on_exit=False)
         self._provider.add_span_processor(self._processor)
