@@ -76,7 +76,7 @@ cdef struct RuleRow:
     int32_t key_operands[8]     # at most MAX_KEYS
     uint64_t threshold
     PyObject* limiter           # kept alive by RuleTable.limiters; NULL: not limited
-    uint64_t matched, kept, dropped, suppressed, sampled_out, shadowed
+    Counts* counts              # kept alive by RuleTable.tallies
 
 
 cdef struct Entry:
@@ -86,17 +86,17 @@ cdef struct Entry:
 
 @cython.final
 cdef class RuleTable:
-    """A rule set ready for spans, with its counters; made from Rules, and Limits that outlive it."""
+    """A rule set ready for spans; made from Rules, and from Limits and Tallies that outlive it."""
     cdef readonly tuple names
     cdef Conditions conditions
     cdef Limits limits
-    cdef list limiters
+    cdef list limiters, tallies
     cdef RuleRow* rows
     cdef Entry* failed          # the rules that spans with facts visit
     cdef Entry* clean           # those that spans without facts visit
     cdef int failed_count, clean_count
 
-    def __cinit__(self, rules, Limits limits not None):
+    def __cinit__(self, rules, Limits limits not None, Tallies tallies=None):
         table = rules._table
         cdef int place
         cdef RuleRow* row
@@ -104,6 +104,7 @@ cdef class RuleTable:
         self.conditions = Conditions(table)
         self.limits = limits
         self.limiters = []
+        self.tallies = (Tallies() if tallies is None else tallies).claim(self.names)
         self.rows = <RuleRow*> calloc(len(table.actions) + 1, sizeof(RuleRow))
         self.failed = <Entry*> calloc(len(table.failed) + 1, sizeof(Entry))
         self.clean = <Entry*> calloc(len(table.clean) + 1, sizeof(Entry))
@@ -113,6 +114,7 @@ cdef class RuleTable:
             row = &self.rows[place]
             row.verb = RULE_VERBS[action.verb]
             row.scope = RULE_SCOPES[action.scope]
+            row.counts = &(<Tally> self.tallies[place]).counts
             row.shadow = action.shadow
             row.threshold = action.threshold
             row.keys = min(len(action.keys), MAX_KEYS)
@@ -130,30 +132,13 @@ cdef class RuleTable:
         free(self.failed)
         free(self.clean)
 
-    def reset(self):
-        """Count from zero: a forked child accounts for its own spans only."""
-        cdef RuleRow* row
-        cdef int place
-        for place in range(len(self.names)):
-            row = &self.rows[place]
-            row.matched = row.kept = row.dropped = row.suppressed = row.sampled_out = row.shadowed = 0
-
     def counts(self):
         """One dict per rule: its name and how often it matched, kept, dropped, suppressed, sampled out, was shadowed.
 
         A shadow rule counts under kept, dropped and so on what it would have done. A match that is in none of them left
         the decision to the head sampler.
         """
-        cdef RuleRow* row
-        cdef int place
-        counted = []
-        for place in range(len(self.names)):
-            row = &self.rows[place]
-            counted.append({
-                "name": self.names[place], "matched": row.matched, "kept": row.kept, "dropped": row.dropped,
-                "suppressed": row.suppressed, "sampled_out": row.sampled_out, "shadowed": row.shadowed,
-            })
-        return counted
+        return [(<Tally> tally).as_dict() for tally in self.tallies]
 
 
 cdef int fill_entries(Entry* entries, tuple pairs) except -1:
@@ -209,13 +194,13 @@ cdef int act_limited(RuleTable table, RuleRow* row, Look* look, object context, 
     if spend_place(limiter, slot, now) if row.verb == ACT_FIRST else spend_token(limiter, slot, now):
         out.action = KEEP
         out.weight = TH_ERASED
-        out.carried = take_suppressed(slot)
+        out.carried = take_suppressed(limiter, slot)
         out.limiter = limiter.number
         out.slot = place
     elif row.verb == ACT_FIRST and row.threshold < CERTAIN_LOSS:
         act_percent(row, r, out)
     else:
-        slot.suppressed += 1
+        table.limits.leave_out(limiter, slot)
         out.action = SUPPRESSED
     return 0
 
@@ -243,12 +228,12 @@ cdef int act(RuleTable table, RuleRow* row, Look* look, object context, bint mar
         out.weight = TH_ERASED
     elif row.verb != ACT_HEAD:
         act_limited(table, row, look, context, out)
-    row.matched += 1
-    row.shadowed += row.shadow
-    row.kept += out.action == KEEP
-    row.dropped += out.action == DROP
-    row.suppressed += out.action == SUPPRESSED
-    row.sampled_out += out.action == SAMPLED_OUT
+    row.counts.matched += 1
+    row.counts.shadowed += row.shadow
+    row.counts.kept += out.action == KEEP
+    row.counts.dropped += out.action == DROP
+    row.counts.suppressed += out.action == SUPPRESSED
+    row.counts.sampled_out += out.action == SAMPLED_OUT
     return 0
 
 

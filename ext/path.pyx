@@ -50,6 +50,7 @@ cdef class Path:
     cdef readonly Buffer buffer
     cdef readonly Limits limits
     cdef readonly RuleTable table
+    cdef readonly Tallies tallies
     cdef Tracker tracker
     cdef Classifier classifier
     cdef Marks marks
@@ -75,12 +76,13 @@ cdef class Path:
         self.groups = Groups()
         self.enrichments = Enrichments()
 
-    def prepare(self, Ledger ledger, Limits limits, Buffer buffer, RuleTable table, Classifier classifier, *,
-                str scope, size_t most_span_bytes, bint leaves_head_sampled, bint dry_run, user_enrich, on_verdict,
-                rebuild, start_worker):
+    def prepare(self, Ledger ledger, Limits limits, Tallies tallies, Buffer buffer, RuleTable table,
+                Classifier classifier, *, str scope, size_t most_span_bytes, bint leaves_head_sampled, bint dry_run,
+                user_enrich, on_verdict, rebuild, start_worker):
         """Put the stages together; once, before the first span."""
         self.ledger = ledger
         self.limits = limits
+        self.tallies = tallies
         self.buffer = buffer
         self.table = table
         self.classifier = classifier
@@ -92,6 +94,19 @@ cdef class Path:
         self.on_verdict = on_verdict
         self.rebuild = rebuild
         self.start_worker = start_worker
+
+    def exchange(self, RuleTable table, Classifier classifier):
+        """Put other rules and another classifier in force for the spans that end from now on; None leaves what is.
+
+        A span that is being decided meanwhile is decided by the former ones, and counted all the same.
+        """
+        cdef RuleTable former = self.table      # goes at the end: that may run code
+        if table is not None:
+            self.table = table
+            self.limits.end_all_but(table.limiters)
+        if classifier is not None:
+            self.classifier = classifier
+        del former
 
     def set_worker_alive(self, bint alive):
         """Whether the worker's thread runs; while it does not, every kept span asks for it."""
@@ -131,8 +146,9 @@ cdef class Path:
         """The span's ending, or PENDING when the buffer has it."""
         cdef object context, attributes, events, status
         cdef ErrorFacts facts
-        cdef RuleTable table = self.table       # the one whose rule it is, whatever is swapped in meanwhile
+        cdef RuleTable table = self.table       # the one whose rule it is, whatever comes into force meanwhile
         cdef Decision decision
+        cdef Classifier classifier = self.classifier    # may be exchanged while it works
         cdef Mark mark
         cdef bint sampled
         cdef int ending
@@ -143,7 +159,7 @@ cdef class Path:
         sampled = PyLong_AsLong(context_flags(context)) & SAMPLED
         events = span_events(span)
         status = span_status(span)
-        facts = self.classifier.classify(span, context, attributes, events, status, self.tracker.take(context))
+        facts = classifier.classify(span, context, attributes, events, status, self.tracker.take(context))
         if facts is not None and facts.error:
             self.ledger.errors += 1
         if sampled and self.leaves_head_sampled:
@@ -311,7 +327,7 @@ cdef class Path:
     def restart_in_child(self):
         """Start at zero after a fork: what the parent buffered and counted is the parent's."""
         self.limits.reset()
-        self.table.reset()
+        self.tallies.reset()
         memset(self.rehearsed, 0, sizeof(self.rehearsed))
         self.marks.clear()
         self.pulled = 0

@@ -19,6 +19,7 @@ from otel_errsample.transport import Answer, Outcome
 
 if TYPE_CHECKING:
     from otel_errsample._hot import Batch, Buffer, Ledger
+    from otel_errsample.configfile import ConfigFile
     from otel_errsample.sink import Sink
 
 # Requests one refused batch may cost: finding one bad span among 512 takes 18, three take about 50.
@@ -33,7 +34,7 @@ ABORT_PATIENCE = 0.1
 
 
 class Worker:
-    """Sends what the buffer holds; started by the first span that needs it, never before.
+    """Sends what the buffer holds, and looks after the configuration file between requests.
 
     `flush` and `stop` may be called from any thread and return in time; `pause`, `resume` and `restart_in_child` are
     the fork hooks. Only one thread at a time is inside `_drain`.
@@ -52,6 +53,7 @@ class Worker:
         on_alive: Callable[[bool], None],
         chance: random.Random,
         reporter: Reporter,
+        watch: ConfigFile | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._buffer = buffer
@@ -65,6 +67,7 @@ class Worker:
         self._on_alive = on_alive
         self._chance = chance
         self._reporter = reporter
+        self._watch = watch
         self._monotonic = monotonic
         self._reset()
 
@@ -123,8 +126,9 @@ class Worker:
                 self._buffer.sleep(0.01, False, False, False)
                 continue
             now = self._monotonic()
+            self._look_at_file(now)
             if self._back_off.until > now:
-                self._buffer.sleep(self._back_off.until - now, False, False, False)
+                self._sleep(self._back_off.until - now, now, False, False, False)
             elif not self._buffer.settled(self._flush_upto):
                 self._drain(self._flush_upto, errors_only=False)
             else:
@@ -139,7 +143,20 @@ class Worker:
         elif schedule.is_due(now):
             self._drain(buffer.newest, errors_only=schedule.only_errors(now))
         else:
-            buffer.sleep(schedule.seconds_left(now), not spans, not errors, True)
+            self._sleep(schedule.seconds_left(now), now, not spans, not errors, True)
+
+    def _sleep(self, seconds: float, now: float, first: bool, error: bool, full: bool) -> None:
+        if self._watch is not None:
+            seconds = min(seconds, self._watch.seconds_left(now))
+        self._buffer.sleep(seconds, first, error, full)
+
+    def _look_at_file(self, now: float) -> None:
+        if self._watch is None:
+            return
+        try:
+            self._watch.look(now)
+        except Exception:  # no memory for the new rules, say: the former ones stay
+            self._ledger.swallow("reload")
 
     # -- sending
 

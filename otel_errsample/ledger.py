@@ -68,6 +68,15 @@ class Stats:
     repaired: int = 0
     internal_errors: Mapping[str, int] = field(default_factory=dict)
     rules: tuple[RuleCount, ...] = ()
+    """Those in force, then former ones that matched something: no sum ever goes back."""
+    rules_source: str = "default"
+    """"code", "OTEL_ERRSAMPLE_RULES", the path of the configuration file, or "default"."""
+    rules_version: int = 1
+    """How often other rules came into force, the first time included."""
+    config_problem: str = ""
+    """What is wrong with the configuration file now; empty where it is in force."""
+    unreported: int = 0
+    """Suppressed spans that no exported span will speak for, since their rule was removed or has no limit any more."""
     pulled: int = 0
     dry_run: Mapping[str, int] | None = None
     exporter: str = "ok"
@@ -107,9 +116,14 @@ class Stats:
             lines.append(f"scope: {self.pulled} spans kept for the sake of an error below them")
         if self.dry_run is not None:
             lines.append(f"dry run, would have been: {_nonzero(self.dry_run) or 'nothing yet'}")
+        lines.append(f"rules: version {self.rules_version}, from {self.rules_source}")
+        if self.config_problem:
+            lines.append(f"configuration file: {self.config_problem}")
         for name, *counts in self.rules:
             outcomes = _nonzero(dict(zip(RuleCount._fields[1:], counts, strict=True)))
             lines.append(f"rule {name}: {outcomes or 'no match'}")
+        if self.unreported:
+            lines.append(f"{self.unreported} suppressed spans of former rules are carried by no span")
         if errors := _nonzero(self.internal_errors):
             lines.append(f"internal errors: {errors}")
         if not self.balanced:

@@ -6,6 +6,7 @@ import logging
 import os
 import random
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from opentelemetry.metrics import MeterProvider, get_meter_provider
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
@@ -13,7 +14,8 @@ from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.util.types import AnyValue
 
 from otel_errsample import fork
-from otel_errsample._hot import Buffer, Classifier, ErrorFacts, Ledger, Limits, Path, RuleTable, Verdict, probe
+from otel_errsample._hot import Buffer, Classifier, ErrorFacts, Ledger, Limits, Path, RuleTable, Tallies, Verdict, probe
+from otel_errsample.choice import RuleChoice
 from otel_errsample.config import Settings
 from otel_errsample.errors import ConfigError, RuleError
 from otel_errsample.export import Worker
@@ -26,9 +28,13 @@ from otel_errsample.sink import ExporterSink, OtlpSink, Sink
 from otel_errsample.transport import Transport, open_transport
 from otel_errsample.transport.settings import OtlpSettings
 
+if TYPE_CHECKING:
+    from otel_errsample.configfile import ConfigFile
+    from otel_errsample.rules.document import Document
+
 logger = logging.getLogger("otel_errsample")
 
-_RULES_VARIABLE = "OTEL_ERRSAMPLE_RULES"
+_CONFIG_VARIABLE = "OTEL_ERRSAMPLE_CONFIG"
 
 
 class ErrorSpanProcessor(Path, SpanProcessor):
@@ -39,7 +45,9 @@ class ErrorSpanProcessor(Path, SpanProcessor):
     least valuable spans are evicted or refused, and counted; an application thread never waits.
 
     Args:
-        rules: Rule text or `Rules`; default `OTEL_ERRSAMPLE_RULES`, else the default rules.
+        rules: Rule text or `Rules`; default `OTEL_ERRSAMPLE_RULES`, else those of the file, else the default rules.
+        config: Path of a YAML file with rules, rows for the taxonomy and settings; default `OTEL_ERRSAMPLE_CONFIG`. It
+            is watched: rules and rows that change are exchanged within seconds, settings need a restart.
         exporter: Any `SpanExporter`; default OTLP as `OTEL_EXPORTER_OTLP_*` says.
         scope: What is exported when an error is kept: "span", the failing span alone, or "path", also its ancestors up
             to the local root.
@@ -54,7 +62,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         clock: Monotonic nanoseconds for limits; for tests.
 
     Raises:
-        RuleError: The rules given in code are wrong; names every problem with its position.
+        RuleError: The rules, or the file, given in code are wrong; names every problem with its position.
         ConfigError: Another argument given in code cannot be used.
     """
 
@@ -63,6 +71,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         rules: Rules | str | None = None,
         exporter: SpanExporter | None = None,
         *,
+        config: str | os.PathLike[str] | None = None,
         scope: str | None = None,
         enrich: Callable[[ReadableSpan, ErrorFacts], Mapping[str, AnyValue] | None] | None = None,
         on_verdict: Callable[[Verdict], None] | None = None,
@@ -76,15 +85,19 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         clock: Callable[[], int] | None = None,
     ) -> None:
         _expect("rules", rules, rules is None or isinstance(rules, (str, Rules)), "rule text or Rules")
+        _expect("config", config, config is None or isinstance(config, (str, os.PathLike)), "the path of a file")
         _expect("exporter", exporter, exporter is None or isinstance(exporter, SpanExporter), "a SpanExporter")
         _expect("enrich", enrich, enrich is None or callable(enrich), "a callable")
         _expect("on_verdict", on_verdict, on_verdict is None or callable(on_verdict), "a callable")
         _expect("head_sampled", head_sampled, isinstance(head_sampled, bool), "True or False")
         _expect("transport", transport, transport is None or exporter is None, "None where an exporter is given")
         probe()
+        file = _config_file(config)
+        document = file.document if file is not None else None
         settings = Settings.from_env(
             os.environ,
             _warn,
+            document.settings if document is not None else None,
             scope=scope,
             dry_run=dry_run,
             max_buffer_bytes=max_buffer_bytes,
@@ -92,13 +105,15 @@ class ErrorSpanProcessor(Path, SpanProcessor):
             shutdown_timeout_ms=shutdown_timeout_ms,
         )
         self._settings = settings
-        self._rules = _active_rules(rules, settings.rules)
+        self._file = file
+        self._choice = RuleChoice(rules, settings.rules, document)
         sink, timeout, copies = _sink(exporter, transport)
         self._sink = sink
         self._reporter = Reporter(logger, sink.endpoint)
         most_bytes = min(settings.max_request_bytes, settings.max_buffer_bytes // 4)
         ledger = Ledger()
         limits = Limits(clock)
+        tallies = Tallies()
         buffer = Buffer(
             ledger,
             limits,
@@ -118,13 +133,15 @@ class ErrorSpanProcessor(Path, SpanProcessor):
             on_alive=self.set_worker_alive,
             chance=random.Random(),  # noqa: S311  jitter is no secret
             reporter=self._reporter,
+            watch=file,
         )
         self.prepare(
             ledger,
             limits,
+            tallies,
             buffer,
-            RuleTable(self._rules, limits),
-            Classifier(in_app_include=settings.in_app_include, helper_frames=settings.helper_frames),
+            RuleTable(self._choice.rules, limits, tallies),
+            self._classifier(document),
             scope=settings.scope,
             most_span_bytes=most_bytes,
             leaves_head_sampled=not head_sampled,
@@ -138,6 +155,9 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         fork.take_part(self)
         self._report(meter_provider)
         self._say_what_is_active()
+        if file is not None:
+            file.on_change(self._take_over)
+            self._start_watching()
 
     # -- the SDK's hooks besides on_start and on_end, which are Path's
 
@@ -167,6 +187,42 @@ class ErrorSpanProcessor(Path, SpanProcessor):
                 self._reporter.gave_up(lost)
         return self._shut_down
 
+    # -- the configuration file
+
+    @property
+    def rules(self) -> Rules:
+        """The rules in force, the default ones included; a change of the file brings others."""
+        return self._choice.rules
+
+    def _classifier(self, document: Document | None) -> Classifier:
+        rows = document.classify if document is not None else ()
+        settings = self._settings
+        return Classifier(in_app_include=settings.in_app_include, helper_frames=settings.helper_frames, user_rows=rows)
+
+    def _take_over(self, document: Document, former: Document) -> str:
+        """Put in force what has changed in the file, on the worker's thread; says what that is."""
+        changes = []
+        table = classifier = None
+        if self._choice.update(document):
+            table = RuleTable(self._choice.rules, self.limits, self.tallies)
+            changes.append(f"rules {', '.join(self._choice.rules.names)}")
+        elif document.rules != former.rules:
+            changes.append(f"its rules are not in force, those of {self._choice.source} are")
+        if document.classify != former.classify:
+            classifier = self._classifier(document)
+            changes.append(f"{len(document.classify)} rows of classify")
+        if document.settings != former.settings:
+            changes.append("settings, which need a restart")
+        self.exchange(table, classifier)
+        return "; ".join(changes)
+
+    def _start_watching(self) -> None:
+        """Start the worker before there is a span for it: the file may change first."""
+        try:
+            self._worker.start()
+        except Exception:  # no thread to be had; the first kept span asks again
+            self.ledger.swallow("worker")
+
     # -- counts
 
     def stats(self) -> Stats:
@@ -190,7 +246,11 @@ class ErrorSpanProcessor(Path, SpanProcessor):
             truncated=ledger.truncated,
             repaired=ledger.repaired,
             internal_errors=dict(ledger.internal_errors),
-            rules=tuple(RuleCount(**count) for count in self.table.counts()),
+            rules=tuple(RuleCount(**count) for count in self.tallies.counts(self.table.names)),
+            rules_source=self._choice.source,
+            rules_version=self._choice.version,
+            config_problem=self._file.problem if self._file is not None else "",
+            unreported=self.limits.unreported,
             pulled=self.pulled,
             dry_run=self.rehearsals() if self._settings.dry_run else None,
             exporter=f"failing: {state}" if state else "ok",
@@ -208,6 +268,8 @@ class ErrorSpanProcessor(Path, SpanProcessor):
     def after_fork_in_child(self) -> None:
         self.restart_in_child()
         self._worker.restart_in_child()
+        if self._file is not None:
+            self._start_watching()
 
     # -- start
 
@@ -222,9 +284,10 @@ class ErrorSpanProcessor(Path, SpanProcessor):
     def _say_what_is_active(self) -> None:
         ignored = "".join(f"; ignoring {name}" for name in self._settings.ignored)
         logger.info(
-            "otel-errsample active%s: rules %s; scope %s; to %s; at most %d bytes%s",
+            "otel-errsample active%s: rules %s (%s); scope %s; to %s; at most %d bytes%s",
             " in a dry run, the head sampler alone decides" if self._settings.dry_run else "",
-            ", ".join(self._rules.names),
+            ", ".join(self._choice.rules.names),
+            self._choice.source,
             self._settings.scope,
             self._sink.endpoint,
             self._settings.max_buffer_bytes,
@@ -241,18 +304,21 @@ def _warn(variable: str, message: str) -> None:
     logger.warning("%s: %s", variable, message)
 
 
-def _active_rules(given: Rules | str | None, from_environment: str) -> Rules:
-    """The user's rules followed by the default ones; only those given in code may raise."""
-    if isinstance(given, str):
-        given = Rules.parse(given)
-    if given is not None:
-        return given.with_defaults()
-    if from_environment:
-        try:
-            return Rules.parse(from_environment, source=_RULES_VARIABLE).with_defaults()
-        except RuleError as error:
-            logger.warning("%s; the default rules are used", "; ".join(map(str, error.problems)))
-    return Rules.default()
+def _config_file(given: str | os.PathLike[str] | None) -> ConfigFile | None:
+    """The file that code or the environment names, read; only one named in code may raise."""
+    path = os.fspath(given) if given is not None else os.environ.get(_CONFIG_VARIABLE, "").strip()
+    if not path:
+        return None
+    from otel_errsample.configfile import ConfigFile  # with YAML, for those who use it
+
+    file = ConfigFile(path)
+    try:
+        file.read()
+    except (ConfigError, RuleError):
+        if given is not None:
+            raise
+        _warn(_CONFIG_VARIABLE, f"{file.problem}; nothing of it is used until it is mended")
+    return file
 
 
 def _sink(exporter: SpanExporter | None, transport: Transport | None) -> tuple[Sink, float, int]:

@@ -65,7 +65,13 @@ class ScriptedSink:
 class Bench:
     """A worker on a buffer of span objects (plain strings here) and a scripted sink."""
 
-    def __init__(self, answer: Callable[[list[Any]], Answer], flush_errors: float = 0.0, delay: float = 3600.0) -> None:
+    def __init__(
+        self,
+        answer: Callable[[list[Any]], Answer],
+        flush_errors: float = 0.0,
+        delay: float = 3600.0,
+        watch: Any = None,
+    ) -> None:
         self.ledger = Ledger()
         self.buffer = Buffer(self.ledger, Limits(), 1 << 20, 0, 512, 1 << 19)
         self.sink = ScriptedSink(answer)
@@ -82,6 +88,7 @@ class Bench:
             on_alive=self.alive.append,
             chance=random.Random(7),
             reporter=Reporter(logging.getLogger("otel_errsample"), "scripted"),
+            watch=watch,
         )
 
     def admit(self, *spans: object, lane: int = HEAD) -> None:
@@ -98,7 +105,7 @@ class Bench:
 def bench() -> Iterator[Callable[..., Bench]]:
     made: list[Bench] = []
 
-    def make(answer: Callable[[list[Any]], Answer] = lambda spans: ACCEPTED, **settings: float) -> Bench:
+    def make(answer: Callable[[list[Any]], Answer] = lambda spans: ACCEPTED, **settings: Any) -> Bench:
         made.append(Bench(answer, **settings))
         return made[-1]
 
@@ -376,3 +383,46 @@ def test_pause_brings_a_hanging_request_back_and_lets_go_of_connections(bench: C
     assert 1 == len(one.sink.offered)
     one.worker.resume()
     assert eventually(lambda: one.sink.delivered == ["a"])
+
+
+class Looked:
+    """In place of a configuration file: counts the looks, each due a little after the one before."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.looks = 0
+        self.error = error
+
+    def seconds_left(self, now: float) -> float:
+        return 0.001
+
+    def look(self, now: float) -> None:
+        self.looks += 1
+        if self.error is not None:
+            raise self.error
+
+
+class TestWatch:
+    def test_an_idle_worker_looks_at_the_file(self, bench: Callable[..., Bench]) -> None:
+        watch = Looked()
+        one = bench(watch=watch)
+        one.worker.start()
+        assert eventually(lambda: watch.looks >= 5)
+        assert [] == one.sink.offered
+
+    def test_a_worker_that_waits_for_its_receiver_looks_at_the_file(self, bench: Callable[..., Bench]) -> None:
+        watch = Looked()
+        one = bench(lambda spans: Answer(Outcome.RETRY, cause="away", retry_after=300.0), watch=watch)
+        one.admit("a", lane=FIRST)
+        one.worker.start()
+        assert eventually(lambda: bool(one.sink.offered))
+        looks = watch.looks
+        assert eventually(lambda: watch.looks >= looks + 5)
+        assert 1 == len(one.sink.offered)
+
+    def test_a_look_that_fails_is_counted_and_costs_nothing_else(self, bench: Callable[..., Bench]) -> None:
+        one = bench(watch=Looked(MemoryError()))
+        one.admit("a", lane=FIRST)
+        one.worker.start()
+        assert eventually(lambda: one.sink.delivered == ["a"])
+        assert one.worker.stop(5.0)
+        assert ["reload"] == list(one.ledger.internal_errors)

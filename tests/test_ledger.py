@@ -57,6 +57,10 @@ def full() -> Stats:
         truncated=1,
         internal_errors={"encode": 2},
         rules=(RuleCount("pay", matched=5, kept=4, suppressed=1), RuleCount("rest")),
+        rules_source="/etc/errsample.yaml",
+        rules_version=3,
+        config_problem="/etc/errsample.yaml:1:1: bad",
+        unreported=7,
         worker="running",
     )
 
@@ -67,8 +71,11 @@ def test_str_tells_everything_but_zeros() -> None:
         "buffer: 5 spans waiting, 1 in flight, 1.5 MiB of 16.0 MiB, peak 2.0 MiB",
         "export: 3 requests, 2.5 KiB, 1 retries; 1 spans truncated, 0 repaired",
         "exporter ok, worker running",
+        "rules: version 3, from /etc/errsample.yaml",
+        "configuration file: /etc/errsample.yaml:1:1: bad",
         "rule pay: 5 matched, 4 kept, 1 suppressed",
         "rule rest: no match",
+        "7 suppressed spans of former rules are carried by no span",
         "internal errors: 2 encode",
     ]
 
@@ -85,6 +92,7 @@ def test_str_of_nothing() -> None:
         "buffer: 0 spans waiting, 0 in flight, 0 B of 0 B, peak 0 B",
         "export: 0 requests, 0 B, 0 retries; 0 spans truncated, 0 repaired",
         "exporter ok, worker not started",
+        "rules: version 1, from default",
     ]
 
 

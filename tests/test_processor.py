@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
@@ -16,6 +20,7 @@ from opentelemetry.trace import Status, StatusCode, Tracer
 
 from otel_errsample import ErrorAwareSampler, ErrorSpanProcessor, Rules, Verdict
 from otel_errsample.errors import ConfigError, RuleError
+from otel_errsample.rules.document import Document, read
 
 Make = Callable[..., tuple[Tracer, ErrorSpanProcessor]]
 
@@ -76,6 +81,7 @@ class TestArguments:
             ({"exporter": "console"}, "exporter is expected to be a SpanExporter, got 'console'"),
             ({"enrich": 5}, "enrich is expected to be a callable, got 5"),
             ({"on_verdict": "x"}, "on_verdict is expected to be a callable, got 'x'"),
+            ({"config": 3}, "config is expected to be the path of a file, got 3"),
             ({"head_sampled": None}, "head_sampled is expected to be True or False, got None"),
         ],
         ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
@@ -405,3 +411,221 @@ class TestErrors:
         assert processor.force_flush(5_000)
         assert 1 == len(memory.get_finished_spans())
         assert {} == processor.stats().internal_errors
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 20.0
+    pause = threading.Event()
+    while not condition() and time.monotonic() < deadline:
+        pause.wait(0.005)
+    return condition()
+
+
+class TestConfigFile:
+    @pytest.fixture
+    def path(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        monkeypatch.setattr("otel_errsample.watch.EVERY", 0.01)
+        path = tmp_path / "errsample.yaml"
+        path.write_text("rules: 'first: drop'\nsettings: {max_buffer_bytes: 131072, flush_errors_ms: 1}\n")
+        return path
+
+    def test_rules_rows_and_settings_come_from_the_file_of_the_environment(
+        self, make: Make, memory: InMemorySpanExporter, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path.write_text(
+            "rules: keep if kind == 'business'\nclassify: [{exception: KeyError, kind: business}]\n"
+            "settings: {max_buffer_bytes: 131072, flush_errors_ms: 77}"
+        )
+        monkeypatch.setenv("OTEL_ERRSAMPLE_CONFIG", f" {path} ")
+        monkeypatch.setenv("OTEL_ERRSAMPLE_FLUSH_ERRORS_MS", "5")
+        tracer, processor = make(exporter=memory)
+        fail(tracer)
+        assert processor.force_flush(5_000)
+        (exported,) = memory.get_finished_spans()
+        assert "business" == attributes_of(exported)["errsample.kind"]
+        assert "rule_1" == attributes_of(exported)["errsample.rule"]
+        stats = processor.stats()
+        assert (131072, str(path), 1, "") == (
+            stats.capacity_bytes, stats.rules_source, stats.rules_version, stats.config_problem
+        )  # fmt: skip
+        assert 5 == processor._settings.flush_errors_ms
+
+    def test_rules_in_code_and_in_the_environment_go_before_those_of_the_file(
+        self, make: Make, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("OTEL_ERRSAMPLE_RULES", "second: drop")
+        assert ("second",) == make(config=path)[1].rules.names
+        assert ("third",) == make("third: drop", config=str(path))[1].rules.names
+        monkeypatch.delenv("OTEL_ERRSAMPLE_RULES")
+        assert ("first",) == make(config=path)[1].rules.names
+
+    def test_a_file_named_in_code_raises_what_is_wrong_with_it(self, path: Path) -> None:
+        path.write_text("rules: kep\nsetings: {}\n")
+        with pytest.raises(RuleError) as caught:
+            ErrorSpanProcessor(config=path)
+        assert [
+            f"{path}:1:8: expected an action, got 'kep' (did you mean 'keep'?)",
+            f"{path}:2:1: unknown key 'setings' (did you mean 'settings'?)",
+        ] == str(caught.value).splitlines()
+        with pytest.raises(ConfigError, match=r"missing\.yaml: cannot be read"):
+            ErrorSpanProcessor(config=path.with_name("missing.yaml"))
+
+    def test_a_bad_file_of_the_environment_warns_once_with_its_name_and_positions(
+        self,
+        make: Make,
+        memory: InMemorySpanExporter,
+        path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        path.write_text("rules: kep\nsettings: {max_buffer_bytes: 1}\n")
+        monkeypatch.setenv("OTEL_ERRSAMPLE_CONFIG", str(path))
+        with caplog.at_level(logging.WARNING):
+            _, processor = make(exporter=memory)
+        [record] = caplog.records
+        problem = (
+            f"{path}:1:8: expected an action, got 'kep' (did you mean 'keep'?); {path}:2:30: 'max_buffer_bytes' is "
+            "expected to be a whole number of bytes from 65536 to 4294967296, got '1'"
+        )
+        assert f"OTEL_ERRSAMPLE_CONFIG: {problem}; nothing of it is used until it is mended" == record.getMessage()
+        assert Rules.default() == processor.rules
+        stats = processor.stats()
+        assert (16 << 20, "default", problem) == (stats.capacity_bytes, stats.rules_source, stats.config_problem)
+        path.write_text("rules: 'mended: keep'")
+        assert eventually(lambda: ("mended",) == processor.rules.names)
+        assert "" == processor.stats().config_problem
+
+    def test_a_change_comes_into_force_without_a_span_and_is_said_in_one_line(
+        self, make: Make, memory: InMemorySpanExporter, path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        tracer, processor = make(exporter=memory, config=path)
+        assert "running" == processor.stats().worker
+        fail(tracer)
+        assert 1 == processor.stats().endings["dropped_by_rule"]
+        with caplog.at_level(logging.INFO):
+            path.write_text(
+                "rules: 'second: keep'\nclassify: [{exception: KeyError, kind: data}]\nsettings: {flush_errors_ms: 9}"
+            )
+            assert eventually(lambda: bool(caplog.records))
+        assert [f"{path} has changed: rules second; 1 rows of classify; settings, which need a restart"] == [
+            record.getMessage() for record in caplog.records
+        ]
+        fail(tracer)
+        assert processor.force_flush(5_000)
+        (exported,) = memory.get_finished_spans()
+        assert ("second", "data") == tuple(attributes_of(exported)[f"errsample.{name}"] for name in ("rule", "kind"))
+        stats = processor.stats()
+        assert [("second", 1), ("first", 1)] == [(rule.name, rule.matched) for rule in stats.rules]
+        assert (2, str(path), 1) == (stats.rules_version, stats.rules_source, processor._settings.flush_errors_ms)
+
+    def test_a_change_of_rules_that_are_not_in_force_is_said(
+        self, make: Make, path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        _, processor = make("mine: drop", config=path)
+        with caplog.at_level(logging.INFO):
+            path.write_text("rules: drop\nsettings: {max_buffer_bytes: 131072, flush_errors_ms: 1}\n")
+            assert eventually(lambda: bool(caplog.records))
+        assert f"{path} has changed: its rules are not in force, those of code are" == caplog.records[0].getMessage()
+        assert (("mine",), 1) == (processor.rules.names, processor.stats().rules_version)
+
+    def test_a_broken_file_leaves_the_last_good_rules(
+        self, make: Make, path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        _, processor = make(config=path)
+        with caplog.at_level(logging.INFO):
+            path.write_text("rules: 'second: drp'")
+            assert eventually(lambda: bool(processor.stats().config_problem))
+        problem = f"{path}:1:17: expected an action, got 'drp' (did you mean 'drop'?)"
+        assert (problem, ("first",)) == (processor.stats().config_problem, processor.rules.names)
+        assert f"configuration file: {problem}" in str(processor.stats()).splitlines()
+        assert [f"{problem}; what was in force before stays"] == [record.getMessage() for record in caplog.records]
+
+    def test_a_process_that_may_have_no_thread_goes_on(
+        self, make: Make, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(function: Callable[[], None]) -> int:
+            raise RuntimeError("can't start new thread")
+
+        monkeypatch.setattr("otel_errsample.export._start_os_thread", refuse)
+        _, processor = make(config=path)
+        stats = processor.stats()
+        assert ({"worker": 1}, "failed: no thread could be started") == (dict(stats.internal_errors), stats.worker)
+
+
+# Every variant decides every span; the limits of `storm` differ, `burst` comes and goes, rows come and go.
+VARIANTS = [
+    "rules: |\n  storm: keep 2 per hour by name if error\n  rest: drop",
+    "rules: |\n  storm: keep 3 per hour if error\n  rest: drop",
+    "rules: |\n  burst: keep first 1 per hour then 0% if exception is KeyError\n  rest: drop",
+    "rules: |\n  storm: keep 2 per hour by fingerprint if error\n  rest: drop\nclassify: [{exception: KeyError, kind: data}]",
+    "rules: |\n  storm: keep if error and name == 's1'\n  rest: drop",
+]
+
+
+class TestExchange:
+    @pytest.fixture
+    def path(self, tmp_path: Path) -> Path:
+        path = tmp_path / "errsample.yaml"
+        path.write_text("rules: 'first: drop'")
+        return path
+
+    def test_hundreds_of_exchanges_under_load_lose_no_verdict(
+        self, make: Make, memory: InMemorySpanExporter, path: Path
+    ) -> None:
+        verdicts: list[Verdict] = []
+        tracer, processor = make(exporter=memory, config=path, on_verdict=verdicts.append)
+        documents = [read(text, "f.yaml") for text in VARIANTS]
+        enough = threading.Event()
+
+        def end_spans() -> None:
+            number = 0
+            while not enough.is_set():
+                number += 1
+                fail(tracer, f"s{number % 7}")
+                tracer.start_span("healthy").end()
+
+        threads = [threading.Thread(target=end_spans) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        former = Document("f.yaml")
+        for number in range(400):
+            document = documents[number % len(documents)]
+            processor._take_over(document, former)
+            former = document
+            threading.Event().wait(0.001)
+        enough.set()
+        for thread in threads:
+            thread.join()
+        assert processor.force_flush(10_000)
+        stats = processor.stats()
+        assert stats.balanced
+        assert {} == dict(stats.internal_errors)
+        assert (401, "f.yaml") == (stats.rules_version, stats.rules_source)
+        assert stats.ended // 2 == stats.errors == len(verdicts) > 400
+        # One rule decided each span, and its outcome is the span's.
+        rules = {rule.name: rule for rule in stats.rules}
+        assert stats.ended == sum(rule.matched for rule in stats.rules)
+        assert all(rule.matched == rule.kept + rule.dropped + rule.suppressed for rule in stats.rules)
+        assert stats.endings["suppressed"] == sum(rule.suppressed for rule in stats.rules)
+        assert {"first", "storm", "burst", "rest"} >= set(rules)
+        # What was suppressed is on an exported span, waits for one, or is told as unreported.
+        exported = memory.get_finished_spans()
+        assert sum(rule.kept for rule in stats.rules) == len(exported) == stats.endings["delivered"]
+        carried = sum(int(str(attributes_of(span).get("errsample.suppressed", 0))) for span in exported)
+        waiting = sum(processor.limits.pending().values())
+        assert stats.endings["suppressed"] == carried + waiting + stats.unreported
+        assert min(carried, stats.unreported) > 0
+
+    def test_exchanges_take_no_memory(self, make: Make, path: Path) -> None:
+        _, processor = make(config=path)
+
+        def exchange(first: int, last: int) -> None:
+            for number in range(first, last):
+                text = f"b: keep {number} per hour by name if root\na{number}: keep {number} per hour by name"
+                processor._take_over(Document("f", Rules.parse(text)), Document("f"))
+
+        exchange(1, 50)
+        before = psutil.Process().memory_info().rss
+        exchange(50, 600)
+        # Each exchange makes two limits of 24 KiB: a leak of them is 25 MiB.
+        assert 8 << 20 > psutil.Process().memory_info().rss - before

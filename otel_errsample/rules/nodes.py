@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, TypeAlias
 
+import yaml
+
 from otel_errsample.rules.report import Report
 
 MAX_TEXT: Final = 256 * 1024
@@ -143,9 +145,6 @@ def read_nodes(text: str, report: Report) -> Node | None:
 
 class _Reader:
     def __init__(self, text: str, report: Report) -> None:
-        import yaml  # costs 15 ms, and most processes read no file
-
-        self._yaml: Any = yaml
         self._text = text
         self._report = report
         self._nodes = 0
@@ -155,13 +154,14 @@ class _Reader:
     def document(self) -> Node | None:
         try:
             return self._document()
-        except self._yaml.YAMLError as error:
+        except yaml.YAMLError as error:
             self._unreadable(error)
         finally:
             self._events.close()
 
     def _document(self) -> Node | None:
-        yaml, node = self._yaml, None
+        node: Node | None = None
+        event: Any
         for event in self._events:
             if isinstance(event, yaml.DocumentStartEvent):
                 if node is not None:
@@ -174,7 +174,6 @@ class _Reader:
         return None if nothing else node
 
     def _node(self, event: Any, depth: int) -> Node:
-        yaml = self._yaml
         self._nodes += 1
         if self._nodes > MAX_NODES:
             self._stop(event, f"at most {MAX_NODES} values are expected in a file")
@@ -182,9 +181,9 @@ class _Reader:
             self._stop(event, "anchors and aliases are not allowed", "write the value out where it is used")
         if event.tag is not None:
             self._stop(event, "tags are not allowed", "leave it out")
-        start = event.start_mark.index
+        start, stop = event.start_mark.index, event.end_mark.index
         if isinstance(event, yaml.ScalarEvent):
-            return Scalar(event.value, event.style or "", start, event.end_mark.index)
+            return Scalar(event.value, event.style or "", start, stop)
         if depth > MAX_DEPTH:
             self._stop(event, f"values are expected to be nested at most {MAX_DEPTH} deep")
         if isinstance(event, yaml.SequenceStartEvent):
@@ -192,12 +191,12 @@ class _Reader:
         return Mapping(tuple(self._entries(depth)), start)
 
     def _items(self, depth: int) -> Iterator[Node]:
-        while not isinstance(event := next(self._events), self._yaml.CollectionEndEvent):
+        while not isinstance(event := next(self._events), yaml.CollectionEndEvent):
             yield self._node(event, depth + 1)
 
     def _entries(self, depth: int) -> Iterator[tuple[Scalar, Node]]:
         seen: set[str] = set()
-        while not isinstance(event := next(self._events), self._yaml.CollectionEndEvent):
+        while not isinstance(event := next(self._events), yaml.CollectionEndEvent):
             key = self._node(event, depth + 1)
             if not isinstance(key, Scalar):
                 self._stop(event, "a key is expected to be a name")

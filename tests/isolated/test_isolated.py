@@ -44,6 +44,14 @@ def test_forking_while_exporting_hangs_nobody_and_every_span_is_accounted_for(pr
     assert result["ended"] + 3 * forks == receiver.summary["distinct_span_ids"]
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_parent_and_forked_child_go_on_watching_the_configuration_file(tmp_path: Path) -> None:
+    done = run("reloading.py", str(tmp_path / "errsample.yaml"), endpoint="", protocol="grpc")
+    assert 0 == done.returncode, done.stderr
+    assert {"child": 0, "parent": True, "stopped": True} == json.loads(done.stdout)
+    assert "" == done.stderr
+
+
 @pytest.mark.parametrize(
     ("way", "code"), [("return", 0), ("exit", 3), ("uncaught", 1), ("interrupt", -2), ("atexit", 0)]
 )

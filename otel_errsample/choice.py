@@ -1,0 +1,60 @@
+"""Whose rules are in force, and since when."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from otel_errsample.errors import RuleError
+from otel_errsample.rules import Rules
+
+if TYPE_CHECKING:
+    from otel_errsample.rules.document import Document
+
+logger = logging.getLogger("otel_errsample")
+
+VARIABLE: Final = "OTEL_ERRSAMPLE_RULES"
+
+
+class RuleChoice:
+    """The rules of highest rank: those given in code, else the environment's, else the file's, else the default ones.
+
+    `rules` are in force, the default ones included; `source` is "code", the variable, the path of the file or
+    "default"; `version` counts, from 1, how often other rules came into force. Raises RuleError for rules given in code
+    that are wrong; for the environment's there is one warning, and they are not used.
+    """
+
+    def __init__(self, given: Rules | str | None, environment: str, document: Document | None) -> None:
+        self._fixed = _fixed(given, environment)
+        self.rules, self.source = self._choose(document)
+        self.version = 1
+
+    def update(self, document: Document) -> bool:
+        """Choose again with what the file says now; whether other rules are in force."""
+        rules, self.source = self._choose(document)
+        changed = rules != self.rules
+        if changed:
+            self.rules = rules
+            self.version += 1
+        return changed
+
+    def _choose(self, document: Document | None) -> tuple[Rules, str]:
+        if self._fixed is not None:
+            return self._fixed
+        if document is not None and document.rules is not None:
+            return document.rules.with_defaults(), document.source
+        return Rules.default(), "default"
+
+
+def _fixed(given: Rules | str | None, environment: str) -> tuple[Rules, str] | None:
+    """The rules that no file replaces, and where they are from."""
+    if isinstance(given, str):
+        given = Rules.parse(given)
+    if given is not None:
+        return given.with_defaults(), "code"
+    if environment:
+        try:
+            return Rules.parse(environment, VARIABLE).with_defaults(), VARIABLE
+        except RuleError as error:
+            logger.warning("%s; they are not used", "; ".join(map(str, error.problems)))
+    return None
