@@ -1,12 +1,13 @@
 """Generate the tables of the README and of docs/ from what they describe: `python -m tools.readme [--check] [file ...]`.
 
 A file holds a generated block between `<!-- begin generated: NAME -->` and `<!-- end generated: NAME -->`; NAME is a
-key of BLOCKS. With `--check` nothing is written, and the exit status is 1 where a file would change.
+key of BLOCKS; one whose name ends in `.schema.json` is generated as a whole. With `--check` nothing is written, and the exit status is 1 where a file would change.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,8 +18,10 @@ from benchmarks.render import markdown as benchmarks
 from otel_errsample.config import IGNORED, OTLP_VARIABLES, SETTINGS, Setting
 from otel_errsample.ledger import ENDING_MEANINGS
 from otel_errsample.rules import Rules
+from otel_errsample.rules.schema import schema
 from tests.instrumentations.table import PROGRAMS, ROWS, Row
 
+SCHEMA: Final = Path("otel_errsample/config.schema.json")
 _MARKER: Final = re.compile(r"^<!-- (begin|end) generated: (.+?) -->$")
 
 
@@ -68,6 +71,10 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
 }
 
 
+def schema_text() -> str:
+    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+
+
 def render(text: str, blocks: Mapping[str, Callable[[], str]]) -> str:
     """`text` with the content of every block made anew. Raises BlockError for unknown, open or crossing blocks."""
     lines: list[str] = []
@@ -95,7 +102,9 @@ def render(text: str, blocks: Mapping[str, Callable[[], str]]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tools.readme", description="Generate the README's tables.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.readme", description="Generate the README's tables and the schema."
+    )
     parser.add_argument("files", nargs="*", type=Path, default=[Path("README.md"), *sorted(Path("docs").glob("*.md"))])
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 where a file would change")
     options = parser.parse_args(arguments)
@@ -103,14 +112,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for path in options.files:
         old = path.read_text(encoding="utf-8")
         try:
-            new = render(old, BLOCKS)
+            new = schema_text() if path.name.endswith(".schema.json") else render(old, BLOCKS)
         except BlockError as error:
             sys.exit(f"{path}: {error}")
         if new == old:
             continue
         if options.check:
             stale = True
-            print(f"{path}: generated blocks are out of date; run python -m tools.readme {path}", file=sys.stderr)
+            print(f"{path}: generated text is out of date; run python -m tools.readme {path}", file=sys.stderr)
         else:
             path.write_text(new, encoding="utf-8")
     return int(stale)

@@ -43,8 +43,8 @@ def test_the_wheel_made_from_the_sdist_works_elsewhere(tmp_path: Path) -> None:
     run("-m", "build", "--no-isolation", "--outdir", str(tmp_path / "dist"), str(ROOT), cwd=tmp_path, CFLAGS="-O0")
     (wheel,) = (tmp_path / "dist").glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    for part in ("otel_errsample/py.typed", "otel_errsample/_hot.pyi", "otel_errsample/taxonomy.tsv"):
-        assert part in names
+    for part in ("py.typed", "_hot.pyi", "taxonomy.tsv", "config.schema.json"):
+        assert f"otel_errsample/{part}" in names
     assert not [name for name in names if name.endswith((".pyx", ".c")) or name.startswith(("tests/", "benchmarks/"))]
     run("-m", "pip", "install", "--no-deps", "--target", str(tmp_path / "site"), str(wheel), cwd=tmp_path)
     run("-c", USE, cwd=tmp_path, PYTHONPATH=str(tmp_path / "site"))
