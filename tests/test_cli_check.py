@@ -8,42 +8,12 @@ import pytest
 
 from otel_errsample.errors import Problem
 from tests.command import Command
+from tests.wrong_rules import WRONG_RULES
 
+# Those with one problem in one line that is shown as it is written.
 WRONG = [
-    ("kep", "1:1: expected an action, got 'kep' (did you mean 'keep'?)"),
-    ("keep error", "1:6: expected 'if' before the condition, got 'error' (write: keep if error ...)"),
-    ("keep if", "1:8: expected a condition after 'if', got the end of the rule"),
-    ('keep if knd == "bug"', "1:9: unknown fact 'knd' (did you mean 'kind'?)"),
-    ('keep if tenant == "x"', """1:9: unknown fact 'tenant' (for an attribute without a dot write: attributes["tenant"])"""),
-    ('keep if kind == "tiemout"', "1:17: 'kind' is never \"tiemout\" (did you mean 'timeout'?)"),
-    ("keep if kind == transient", '1:17: expected a value after \'==\', got \'transient\' (put text in quotes: "transient")'),
-    ("keep if kind in transient_", "1:17: unknown view 'transient_' (did you mean 'transient'?)"),
-    ("keep if fault in transient", "1:9: 'transient' is a view over kind, got 'fault' (write: kind in transient)"),
-    ("keep if severity >= 3", "1:21: 'severity' never compares with 3 (write a name in quotes, one of debug, info, warn, error, fatal)"),
-    ('keep if severity > "fatal"', "1:9: 'severity > \"fatal\"' is never true"),
-    ('keep if kind > "bug"', "1:9: 'kind' is tested with ==, !=, in and not in, got '>'"),
-    ("keep if message", "1:9: expected an operator after 'message' (write: message exists)"),
-    ("keep if error exists", "1:9: 'error' always exists (write: error)"),
-    ("keep if message contains 5", "1:26: 'contains' expects text in quotes, got 5"),
-    ("keep if duration > 2s", "1:20: '2s' is not a number (durations are plain seconds, as in: duration > 0.5)"),
-    ('keep if duration > "2"', "1:20: 'duration' is a number of seconds and never compares with \"2\""),
-    ("keep if code == 503", "1:17: 'code' is text and never compares with 503 (write: \"http:503\")"),
-    ("keep if 1 < duration < 2", "1:9: expected a fact or an attribute, got '1' (the fact comes first, as in: duration > 2.0)"),
-    ("keep if duration > 1 < 2", "1:22: comparisons do not chain (join two comparisons with 'and')"),
-    ("keep if error = true", "1:15: unexpected character '=' (write == to compare)"),
-    ("keep if error && root", "1:15: unexpected character '&&' (write: and)"),
-    ('keep if name == "x', "1:17: text is not closed (end it with \" on the same line)"),
-    ("keep if (error", "1:9: '(' is never closed"),
-    ('keep if name is ValueError', "1:9: 'is' tests the class of exception or cause, got 'name' (compare with ==)"),
-    ('keep if exception is "ValueError"', "1:22: expected the name of a class after 'is', got '\"ValueError\"' (write it without quotes)"),
-    ("keep 150%", "1:6: a percentage is expected between 0 and 100, got 150"),
-    ("keep 0 per second", "1:6: a limit of 0 keeps nothing (write: drop)"),
-    ("keep 1 per minutes", "1:12: unknown unit 'minutes' (did you mean 'minute'?)"),
-    ("keep 1 per hour by fingerprnt", "1:20: 'fingerprnt' is not a key of a limit (did you mean 'fingerprint'?)"),
-    ("keep first 3 per minute", "1:24: expected 'then' and a percentage after 'first N per UNIT', got the end of the rule (write, for instance: then 5%)"),
-    ("keep; drop if error", "1:7: rule 'rule_2' is never reached: 'rule_1' before it has no condition (move it up, or give the earlier rule a condition)"),
-    ("a: keep if error; a: drop", "1:19: rule name 'a' is used twice (give one of the two another name)"),
-]  # fmt: skip
+    (wrong.text, wrong.problems[0]) for wrong in WRONG_RULES if len(wrong.problems) == 1 and wrong.text.isprintable()
+]
 
 
 @pytest.fixture
@@ -90,7 +60,9 @@ def test_sound_rules_are_no_problem(command: Command) -> None:
 def test_json_is_the_list_of_problems(command: Command) -> None:
     done = command("check", "--json", "-", stdin="keep\nkep if \x1b[2J")
     assert 1 == done.code
-    assert Problem("<stdin>", 2, 8, "\x1b", "unexpected character '\x1b'") == Problem(**done.json[0])
+    assert Problem("<stdin>", 2, 8, "", "unexpected invisible character U+001B", "leave it out") == Problem(
+        **done.json[0]
+    )
     assert "\x1b" not in done.out
 
 

@@ -84,7 +84,7 @@ def test_operators(condition: str, passing: list[Any], failing: list[Any]) -> No
         ("\\\\x", ["\\x"], ["x"]),
         ("", [""], ["x"]),
         ("**", ["", "x"], []),
-        ("a\0*", ["a\0b"], ["a"]),
+        ("a\t*", ["a\tb"], ["a"]),
     ],
 )
 def test_globs(pattern: str, passing: list[str], failing: list[str]) -> None:
@@ -94,7 +94,7 @@ def test_globs(pattern: str, passing: list[str], failing: list[str]) -> None:
 
 @settings(max_examples=1000, deadline=None)
 @given(st.text("ab*?\\é", max_size=8), st.text("ab*\\é\U0001f600", max_size=10))
-def test_globs_agree_with_a_translation_to_regular_expressions(pattern: str, text: str) -> None:
+def test_globs_agree_with_the_model(pattern: str, text: str) -> None:
     assert glob(text, pattern) == holds(f"a.b like {quoted(pattern)}", text)
 
 

@@ -236,6 +236,6 @@ def test_the_variable_turns_it_on_and_the_line_at_start_says_so(
     monkeypatch.setenv("OTEL_ERRSAMPLE_DRY_RUN", "true")
     with caplog.at_level(logging.INFO, logger="otel_errsample"):
         processor = ErrorSpanProcessor("keep", transport=CollectingTransport())
-    assert "active in a dry run, the head sampler alone decides: rules rule_1;" in caplog.text
+    assert "active in a dry run, the head sampler alone decides: rules rule_1" in caplog.text
     assert dict.fromkeys(("head", "keep", "drop", "sampled_out", "suppressed"), 0) == processor.stats().dry_run
     processor.shutdown(100)

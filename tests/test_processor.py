@@ -160,7 +160,7 @@ class TestEnvironment:
         monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "100")
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:hunter2@127.0.0.1:4999")
         with caplog.at_level(logging.INFO, logger="otel_errsample"):
-            processor = ErrorSpanProcessor("mine: keep if error")
+            processor = ErrorSpanProcessor("mine: keep if root")
         processor.shutdown(10)
         (line,) = [record.getMessage() for record in caplog.records if record.levelno == logging.INFO]
         for part in ("mine", "default.errors", "127.0.0.1:4999", "16777216", "OTEL_BSP_MAX_QUEUE_SIZE"):

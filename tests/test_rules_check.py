@@ -75,7 +75,7 @@ def test_sound_rules_have_no_problems(text: str) -> None:
                 "service, or an attribute such as http.route)"
             ),
         ),
-        (f"keep 1 per hour by {', '.join(['a.b'] * 9)}", "r:1:60: at most 8 keys are expected, got 9"),
+        (f"keep 1 per hour by {', '.join(f'a.b{n}' for n in range(9))}", "r:1:68: at most 8 keys are expected, got 9"),
         ('keep if knd == "x"', "r:1:9: unknown fact 'knd' (did you mean 'kind'?)"),
         (
             'keep if tenant == "x"',
@@ -124,7 +124,7 @@ def test_sound_rules_have_no_problems(text: str) -> None:
         ),
         ('keep if duration > "2s"', "r:1:20: 'duration' is a number of seconds and never compares with \"2s\""),
         ('keep if duration contains "2"', "r:1:9: 'duration' is a number of seconds and never passes 'contains'"),
-        ("keep if code == 503", "r:1:17: 'code' is text and never compares with 503 (write: \"http:503\")"),
+        ("keep if code == 503", "r:1:17: 'code' is never 503 (write: \"http:503\")"),
         ('keep if error == "yes"', "r:1:18: 'error' is true or false and never compares with \"yes\""),
         ("keep if root not in (true, false)", "r:1:9: 'root not in (true, false)' is never true"),
     ],

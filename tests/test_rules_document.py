@@ -96,7 +96,7 @@ rules:
         f"app.yaml:5:16: {message}",
         f"app.yaml:8:14: {message}",
         f"app.yaml:10:23: {message}",
-        "app.yaml:11:13: '(' is never closed",
+        "app.yaml:11:13: '(' is never closed (add ))",
         "app.yaml:12:20: expected a value after '==', got the end of the rule",
     ] == refused(text)
 

@@ -63,10 +63,10 @@ def test_reads_tokens(text: str, expected: list[list[object]]) -> None:
         (f'x == "{"a" * 9999}"', "r:1:6: text is expected to have at most 256 characters, got 9999"),
         (f"{'a' * 257}", "r:1:1: a name is expected to have at most 256 characters, got 257"),
         ("a..b", "r:1:1: 'a..b' is not a name (parts are joined by one dot or hyphen, as in: http.route)"),
-        ("keep if (a\n", "r:1:9: '(' is never closed"),
-        ("keep if (a; drop", "r:1:9: '(' is never closed"),
-        ("keep if (a\ndrop", "r:1:9: '(' is never closed"),
-        ("keep if x[\nnext: drop", "r:1:10: '[' is never closed"),
+        ("keep if (a\n", "r:1:9: '(' is never closed (add ))"),
+        ("keep if (a; drop", "r:1:9: '(' is never closed (add ))"),
+        ("keep if (a\ndrop", "r:1:9: '(' is never closed (add ))"),
+        ("keep if x[\nnext: drop", "r:1:10: '[' is never closed (add ])"),
     ],
 )
 def test_says_what_cannot_be_read(text: str, expected: str) -> None:

@@ -24,7 +24,7 @@ from otel_errsample.rules.tree import (
 )
 
 names = st.sampled_from(["a", "error_2", "kindly"])
-texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+texts = st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]) | st.sampled_from("\n\t"), max_size=12)
 operands = st.one_of(
     st.builds(Operand, st.just("fact"), st.one_of(names, st.just("span.kind"))),
     st.builds(

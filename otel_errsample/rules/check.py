@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import builtins
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from otel_errsample.rules.facts import (
@@ -16,9 +17,9 @@ from otel_errsample.rules.facts import (
     TEXTS,
     UNITS,
     VIEW_NAMES,
-    accepted,
 )
 from otel_errsample.rules.parser import TEXT_OPERATORS
+from otel_errsample.rules.reach import check_reach
 from otel_errsample.rules.regex import RegexInvalid, RegexUnavailable, compile_search
 from otel_errsample.rules.report import Report, did_you_mean
 from otel_errsample.rules.tree import Action, Condition, Constant, Limit, Not, Operand, Predicate, Rule, Word
@@ -29,8 +30,36 @@ SCOPES: Final = ("span", "path")
 # Keeps the arithmetic of a token bucket, count * unit in ns, inside 64 bits.
 MAX_COUNT: Final = 1_000_000
 MAX_KEYS: Final = 8
+MAX_OPERANDS: Final = 128
+MAX_CLASSES: Final = 256
 _MAX_CLASS_PARTS: Final = 16
 _ORDERINGS: Final = ("<", "<=", ">", ">=")
+
+# Built-in exceptions that a supported Python may be too old for.
+_NEWER: Final = ("BaseExceptionGroup", "ExceptionGroup", "EncodingWarning", "PythonFinalizationError")
+
+# Words that other tools have for our facts.
+_MEANT: Final = {
+    "service": 'resource["service.name"]',
+    "status": "error",
+    "status_code": "http.response.status_code",
+    "latency": "duration",
+    "route": "http.route",
+    "path": "url.path",
+    "method": "http.request.method",
+    "operation": "name",
+    "span_name": "name",
+    "level": "severity",
+    "type": "exception",
+    "exception_type": "exception",
+    "attribute": 'attributes["key"]',
+}
+
+
+_BUILT_IN: Final = (
+    *(name for name, value in vars(builtins).items() if isinstance(value, type) and issubclass(value, BaseException)),
+    *_NEWER,
+)
 
 
 def check(rules: Sequence[Rule], report: Report) -> None:
@@ -38,7 +67,9 @@ def check(rules: Sequence[Rule], report: Report) -> None:
     lines: dict[str, Rule] = {}
     ending: Rule | None = None
     reported = False
+    sound = []
     for rule in rules:
+        known = len(report)
         name = rule.name.name
         if name in lines:
             report.add(rule.name.at, name, f"rule name '{name}' is used twice", "give one of the two another name")
@@ -50,7 +81,12 @@ def check(rules: Sequence[Rule], report: Report) -> None:
         ending = ending or (rule if rule.ends else None)
         _check_action(rule.action, report)
         if rule.condition:
-            _check_condition(rule.condition, report)
+            for test in _tests(rule.condition):
+                _check_test(test, report)
+        if len(report) == known:
+            sound.append(rule)
+    _check_variety(rules, report)
+    check_reach(sound, report)
 
 
 def _check_action(action: Action, report: Report) -> None:
@@ -81,29 +117,43 @@ def _check_limit(limit: Limit, report: Report) -> None:
         report.add(limit.unit.at, limit.unit.name, f"unknown unit '{limit.unit}'", hint)
     if len(limit.keys) > MAX_KEYS:
         report.add(limit.keys[MAX_KEYS].at, "", f"at most {MAX_KEYS} keys are expected, got {len(limit.keys)}")
-    for key in limit.keys:
+    for place, key in enumerate(limit.keys):
+        if key in limit.keys[:place]:
+            report.add(key.at, key.name, f"key '{key}' is given twice", "leave one out")
         if key.source == "fact" and key.name not in KEYS:
             hint = did_you_mean(key.name, KEYS) or f"one of {', '.join(KEYS)}, or an attribute such as http.route"
             report.add(key.at, key.name, f"'{key.name}' is not a key of a limit", hint)
 
 
-def _check_condition(condition: Condition, report: Report) -> None:
+def _tests(condition: Condition) -> Iterator[Predicate]:
     if isinstance(condition, Predicate):
-        _check_test(condition, report)
-    elif isinstance(condition, Not):
-        _check_condition(condition.item, report)
+        yield condition
     else:
-        for item in condition.items:
-            _check_condition(item, report)
+        for item in (condition.item,) if isinstance(condition, Not) else condition.items:
+            yield from _tests(item)
+
+
+def _check_variety(rules: Sequence[Rule], report: Report) -> None:
+    """Bound what a span is asked for: each value is fetched once, each class name resolved once."""
+    operands: set[Operand] = set()
+    classes: set[str] = set()
+    for rule in rules:
+        for test in _tests(rule.condition) if rule.condition else ():
+            operands.add(test.operand)
+            if len(operands) > MAX_OPERANDS:
+                message = f"rules are expected to look at no more than {MAX_OPERANDS} different facts and attributes"
+                report.stop(test.at, str(test.operand), message)
+            if test.op == "is":
+                classes.add(str(test.value))
+                if len(classes) > MAX_CLASSES:
+                    message = f"rules are expected to name at most {MAX_CLASSES} different classes"
+                    report.stop(test.at, str(test.value), message, "name a common base class")
 
 
 def _check_test(test: Predicate, report: Report) -> None:
     operand = test.operand
     if operand.source == "fact" and operand.name not in FACTS:
-        hint = (
-            did_you_mean(operand.name, FACTS) or f'for an attribute without a dot write: attributes["{operand.name}"]'
-        )
-        report.add(operand.at, operand.name, f"unknown fact '{operand.name}'", hint)
+        report.add(operand.at, operand.name, f"unknown fact '{operand.name}'", _meant(operand.name))
     elif test.op == "":
         if operand.source != "fact" or operand.name not in FLAGS:
             report.add(test.at, str(operand), f"expected an operator after '{operand}'", f"write: {operand} exists")
@@ -116,6 +166,12 @@ def _check_test(test: Predicate, report: Report) -> None:
         _check_view(operand, test.value, report)
     else:
         _check_comparison(test, _constants(test), report)
+
+
+def _meant(name: str) -> str:
+    if name.lower() in _MEANT:
+        return f"write: {_MEANT[name.lower()]}"
+    return did_you_mean(name, FACTS) or f'for an attribute without a dot write: attributes["{name}"]'
 
 
 def _constants(test: Predicate) -> tuple[Constant, ...]:
@@ -135,6 +191,9 @@ def _check_class(test: Predicate, report: Report) -> None:
         report.add(
             test.value.at, name, f"'{name}' is not the name of a class", "as in: exception is package.module.Class"
         )
+    elif "." not in name and name not in _BUILT_IN:
+        hint = did_you_mean(name, _BUILT_IN, 0.85) or f"write its module too, as in: exception is package.module.{name}"
+        report.add(test.value.at, name, f"'{name}' is no built-in exception", hint)
 
 
 def _check_view(operand: Operand, view: Word, report: Report) -> None:
@@ -165,12 +224,13 @@ def _check_comparison(test: Predicate, constants: tuple[Constant, ...], report: 
         report.add(test.at, operand.name, f"'{operand}' is {article} and never passes '{op}'")
         return
     for constant in constants:
-        if _type_name(constant.value) != wanted:
+        if operand.name == "code" and op in ("==", "!=", "in", "not in") and ":" not in str(constant.value):
+            number = str(constant.value).isdecimal()
+            hint = f'write: "http:{constant.value}"' if number else 'write its scheme too: "grpc:UNAVAILABLE"'
+            report.add(constant.at, str(constant), f"'code' is never {constant}", hint)
+        elif _type_name(constant.value) != wanted:
             message = f"'{operand}' is {article} and never compares with {constant}"
-            hint = f'write: "http:{constant}"' if operand.name == "code" else ""
-            report.add(constant.at, str(constant), message, hint)
-    if operand.name in FLAGS and op == "not in" and {constant.value for constant in constants} == {True, False}:
-        report.add(test.at, operand.name, f"'{test}' is never true")
+            report.add(constant.at, str(constant), message)
 
 
 def _check_choices(test: Predicate, constants: tuple[Constant, ...], report: Report) -> None:
@@ -180,20 +240,15 @@ def _check_choices(test: Predicate, constants: tuple[Constant, ...], report: Rep
         usable = "==, !=, in, not in, <, <=, > and >=" if fact in ORDERED else "==, !=, in and not in"
         report.add(test.at, fact, f"'{fact}' is tested with {usable}, got '{op}'")
         return
-    sound = True
     for constant in constants:
         if not isinstance(constant.value, str):
             message = f"'{fact}' never compares with {constant}"
             report.add(constant.at, str(constant), message, f"write a name in quotes, one of {', '.join(choices)}")
-            sound = False
         elif constant.value not in choices:
             view = fact == "kind" and constant.value in VIEW_NAMES
             hint = f"write: kind in {constant.value}" if view else did_you_mean(constant.value, choices)
             message = f"'{fact}' is never {constant}"
             report.add(constant.at, str(constant), message, hint or f"one of {', '.join(choices)}")
-            sound = False
-    if sound and not accepted(fact, op, tuple(str(constant.value) for constant in constants)):
-        report.add(test.at, fact, f"'{test}' is never true")
 
 
 def _check_pattern(constant: Constant, report: Report) -> None:

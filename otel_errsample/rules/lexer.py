@@ -13,6 +13,7 @@ from otel_errsample.rules.report import Report
 MAX_TEXT: Final = 256 * 1024
 MAX_RULES: Final = 1000
 MAX_TOKENS: Final = 4000  # a rule
+MAX_ALL_TOKENS: Final = 16_000  # reading, parsing and checking one takes 3 us
 MAX_NESTING: Final = 32
 MAX_STRING: Final = 256
 
@@ -38,6 +39,11 @@ _TOKEN: Final = re.compile(
     |(?P<stray>=|&&|\|\||.)""",
     re.VERBOSE | re.DOTALL,
 )
+# Controls but those that are space, and marks that are invisible or turn the direction of writing: what a person reads
+# would not be what is evaluated, and a terminal that shows the message would obey them.
+_UNSEEN: Final = re.compile(
+    "[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f\ud800-\udfff]"
+)
 _NAME: Final = re.compile(r"[A-Za-z0-9_]+(?:[.-][A-Za-z0-9_]+)*")
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _RULE_START: Final = re.compile(rf"(?:{'|'.join(ACTIONS)})(?![A-Za-z0-9_.-])|[A-Za-z_][A-Za-z0-9_.-]*[ \t]*:")
@@ -45,7 +51,12 @@ _STRAY_HINTS: Final = {
     "=": "write == to compare",
     "&&": "write: and",
     "||": "write: or",
+    "&": "write: and",
+    "|": "write: or",
     "!": "write: not",
+    "/": "write, for instance: keep 5 per second",
+    "*": 'patterns are in quotes, as in: name like "GET *"',
+    **dict.fromkeys("\u2018\u2019\u201c\u201d", "quotes are straight: \" or '"),
     "{": "write ( and ) around values",
 }
 _ESCAPES: Final = {"\\": "\\", '"': '"', "'": "'", "n": "\n", "t": "\t"}
@@ -59,12 +70,18 @@ def rules_of(text: str, report: Report) -> Iterator[tuple[int, list[Token]]]:
     """
     if len(text) > MAX_TEXT:
         report.stop(0, "", f"rules are expected to have at most {MAX_TEXT} characters, got {len(text)}")
+    invisible = [(found.start(), f"U+{ord(found.group()):04X}") for found in _UNSEEN.finditer(text)]
+    for at, name in invisible:
+        report.add(at, "", f"unexpected invisible character {name}", "leave it out")
+    if invisible:
+        return  # no message may repeat them
     # The added separator closes the last rule, whatever is open in it, in the way every other one is closed.
     closed = text + "\n;"
     tokens: list[Token] = []
     opened: list[Token] = []
     sound = True
     rules = 0
+    count = 0
     at = 0
     while at < len(closed):
         match = _TOKEN.match(closed, at)
@@ -80,6 +97,9 @@ def rules_of(text: str, report: Report) -> Iterator[tuple[int, list[Token]]]:
                     at = closed.index("\n", at)  # the rest of the line is text, and reading it would report nonsense
                 continue
             tokens.append(token)
+            count += 1
+            if count > MAX_ALL_TOKENS:
+                report.stop(start, token.text, f"rules are expected to have at most {MAX_ALL_TOKENS} words and marks")
             _balance(token, opened, report)
             if len(tokens) > MAX_TOKENS:
                 report.stop(start, token.text, f"a rule is expected to have at most {MAX_TOKENS} words and marks")
@@ -87,7 +107,8 @@ def rules_of(text: str, report: Report) -> Iterator[tuple[int, list[Token]]]:
         if opened and ";" not in match.group() and not _RULE_START.match(closed, at):
             continue
         if opened:
-            report.add(opened[-1].at, opened[-1].text, f"'{opened[-1].text}' is never closed")
+            close = ")" if opened[-1].text == "(" else "]"
+            report.add(opened[-1].at, opened[-1].text, f"'{opened[-1].text}' is never closed", f"add {close}")
         if tokens or not sound:
             rules += 1
             if rules > MAX_RULES:

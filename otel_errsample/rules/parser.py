@@ -38,6 +38,7 @@ COMPARISONS: Final = ("==", "!=", "<", "<=", ">", ">=")
 TEXT_OPERATORS: Final = ("contains", "startswith", "endswith", "like", "matches")
 _OPERATORS: Final = (*TEXT_OPERATORS, "in", "is", "exists", "not", "and", "or")
 _CONSTANTS: Final = {"true": True, "false": False}
+_NOTHING: Final = ("none", "null", "nil")
 _SCOPES: Final = ("trace", "path", "span")
 
 
@@ -238,7 +239,7 @@ class _RuleParser:
         if self._accept("exists"):
             return Predicate(operand, "exists", None, at)
         if self._accept("is"):
-            return Predicate(operand, "is", self._class(), at)
+            return Predicate(operand, "is", self._class(operand), at)
         if self._is("not") and self._tokens[self._next + 1].text == "in":
             self._take()
             self._take()
@@ -249,6 +250,8 @@ class _RuleParser:
             return Predicate(operand, operator.text, self._constant(f"after '{operator.text}'"), at)
         if self._token.kind == "name" and not self._is("and", "or", "not", "if"):
             hint = self._meant(*_OPERATORS) or _one_of((*COMPARISONS, *_OPERATORS[:-3]))
+            if self._is(*ACTIONS):
+                hint = "separate rules by a new line or ';'"
             self._fail(f"expected an operator after '{operand}', got {self._got()}", hint)
         return Predicate(operand, "", None, at)
 
@@ -271,12 +274,14 @@ class _RuleParser:
         is_fact = "." not in token.text or token.text == DOTTED_FACT
         return Operand("fact" if is_fact else "attribute", token.text, token.at)
 
-    def _class(self) -> Word:
+    def _class(self, operand: Operand) -> Word:
         token = self._token
         if token.kind == "string":
             self._fail(f"expected the name of a class after 'is', got {self._got()}", "write it without quotes")
         if self._is("not"):
-            self._fail("expected the name of a class after 'is', got 'not'", "write: not exception is ...")
+            after = self._tokens[self._next + 1]
+            hint = f"write: not {operand} is {after.text if after.kind == 'name' else '...'}"
+            self._fail("expected the name of a class after 'is', got 'not'", hint)
         if token.kind != "name":
             self._fail(f"expected the name of a class after 'is', got {self._got()}", "as in: exception is ValueError")
         self._take()
@@ -290,11 +295,17 @@ class _RuleParser:
         if token.kind == "name" and token.text in _CONSTANTS:
             self._take()
             return Constant(_CONSTANTS[token.text], token.at)
-        hint = f'put text in quotes: "{token.text[:60]}"' if token.kind == "name" else ""
+        hint = ""
+        if token.text.lower() in _CONSTANTS:
+            hint = self._meant(*_CONSTANTS)
+        elif token.text.lower() in _NOTHING:
+            hint = "what is missing is tested with: not http.route exists"
+        elif token.kind == "name":
+            hint = f'put text in quotes: "{token.text[:60]}"'
         self._fail(f"expected a value {where}, got {self._got()}", hint)
 
     def _values(self, operator: str) -> tuple[Constant, ...] | Word:
-        if self._token.kind == "name" and self._token.text not in _CONSTANTS:
+        if self._token.kind == "name" and self._token.text.lower() not in (*_CONSTANTS, *_NOTHING):
             token = self._take()
             return Word(token.text, token.at)
         self._expect("(", f"after '{operator}'", 'write: in ("a", "b")')

@@ -28,6 +28,9 @@ class Report:
         inner._origin = origin
         return inner
 
+    def __len__(self) -> int:
+        return len(self._found)
+
     def add(self, at: int, text: str, message: str, hint: str = "") -> None:
         """Note a problem with the piece `text` at offset `at`; the fiftieth ends the search."""
         if self._origin is not None:
@@ -52,8 +55,9 @@ class Report:
         return [problem for _, problem in sorted(self._found, key=lambda found: found[0])]
 
 
-def did_you_mean(word: str, choices: Iterable[str]) -> str:
+def did_you_mean(word: str, choices: Iterable[str], nearness: float = 0.6) -> str:
     """The hint for a misspelt word: the nearest of the choices, or empty."""
     # difflib is quadratic in the length of the word, and nobody misspells a name of 40 characters into a match.
-    near = get_close_matches(word.lower(), choices, 1, 0.6) if len(word) <= 40 else []
-    return f"did you mean '{near[0]}'?" if near else ""
+    spelled = {choice.lower(): choice for choice in choices}
+    near = get_close_matches(word.lower(), spelled, 1, nearness) if len(word) <= 40 else []
+    return f"did you mean '{spelled[near[0]]}'?" if near else ""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from otel_errsample.rules.check import check
 from otel_errsample.rules.defaults import DEFAULT_RULES
 from otel_errsample.rules.parser import parse
+from otel_errsample.rules.reach import unreached
 from otel_errsample.rules.report import Report
 from otel_errsample.rules.table import Table, compile_table
 from otel_errsample.rules.tree import Rule
@@ -67,14 +68,15 @@ class Rules:
         return made
 
     def with_defaults(self) -> Rules:
-        """These rules followed by the default ones, unless the last of these has no condition.
+        """These rules followed by the default ones that they leave anything to decide.
 
         A rule that has the name of a default one replaces it.
         """
         if self._rules and self._rules[-1].ends:
             return self
         default = Rules.default()
-        added = [rule for rule in default._rules if rule.name.name not in self.names]
+        idle = unreached([*self._rules, *default._rules])
+        added = [rule for rule in default._rules if rule.name.name not in {*self.names, *idle}]
         if not added:
             return self
         return self._of([*self._rules, *added], "\n".join([self._text, *map(str, added)]))

@@ -10,6 +10,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from functools import cache
 from typing import Any, NamedTuple
 
 from opentelemetry.sdk.trace import ReadableSpan
@@ -155,6 +156,10 @@ def passes(test: Predicate, span: ReadableSpan, facts: Facts | None, sampled: bo
         "sampled": sampled,
     }
     value = flags[fact] if fact in flags else value_of(test.operand, span, facts)
+    return value_passes(test, fact, value, facts)
+
+
+def value_passes(test: Predicate, fact: str, value: Any, facts: Facts | None) -> bool:
     if test.op == "":
         return bool(value)
     if value is None or test.op == "exists":
@@ -179,11 +184,23 @@ def kind_of(value: Any) -> str:
     return {str: "text", int: "number", float: "number", bool: "bool"}.get(type(value), repr(type(value)))
 
 
+@cache
 def glob(text: str, pattern: str) -> bool:
+    """All ways of covering the text at once: `re` would take for ever where there are many."""
     pieces = re.findall(r"\\.|.", pattern, re.DOTALL)
-    wild = {"*": ".*", "?": "."}
-    translated = "".join(wild.get(piece) or re.escape(piece[-1]) for piece in pieces)
-    return re.fullmatch(translated, text, re.DOTALL) is not None
+
+    def past_stars(places: set[int]) -> set[int]:
+        """The places in the pattern, and those behind a `*` that covers nothing."""
+        behind = {place + 1 for place in places if place < len(pieces) and pieces[place] == "*"}
+        return places | past_stars(behind) if behind else places
+
+    places = past_stars({0})
+    for letter in text:
+        covering = {place for place in places if place < len(pieces) and pieces[place] in ("*", "?")}
+        same = {place for place in places - covering if place < len(pieces) and pieces[place][-1] == letter}
+        stars = {place for place in covering if pieces[place] == "*"}
+        places = past_stars({place + 1 for place in (covering - stars) | same} | stars)
+    return len(pieces) in places
 
 
 OPERATORS: dict[str, Callable[[Any, list[Any]], bool]] = {
