@@ -211,13 +211,20 @@ cdef class Classifier:
         cdef str name = event_text(it.event, "exception.type")
         cdef str text = event_text(it.event, "exception.stacktrace")
         cdef StackNote stack = None
+        cdef ClassInfo info = None
         if not name:
             return None
         if text:
             stack = self.prints.stack(text, name, it.message or "")
-        it.links.append(make_link(self.classes.named(name), None, ""))
-        for relation, inner in stack.blocks[1:] if stack is not None else ():
-            it.links.append(make_link(self.classes.named(inner or "<unknown>"), None, relation))
+            info = stack.info
+        if info is None:
+            info = self.classes.named(name)
+            if stack is not None and not stack.partial and info.cls is not None:
+                stack.info = info       # a class that is loaded stays what it is
+        it.links.append(make_link(info, None, ""))
+        if stack is not None and len(stack.blocks) > 1:
+            for relation, inner in stack.blocks[1:]:
+                it.links.append(make_link(self.classes.named(inner or "<unknown>"), None, relation))
         return stack
 
     cdef Print print_of(self, Failure it, StackNote stack, Code code):
