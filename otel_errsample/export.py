@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 
 # Requests one refused batch may cost: finding one bad span among 512 takes 18, three take about 50.
 MOST_BISECTIONS = 128
-# What a caller of flush or shutdown sleeps between two looks. Polling and not an event: under gevent the caller is a
-# greenlet and the worker an OS thread, and no primitive of `threading` is promised to work across that border.
+# What a caller of flush or shutdown sleeps between two looks, at first and at most. Polling and not an event: under
+# gevent the caller is a greenlet and the worker an OS thread, and no primitive of `threading` is promised to work across
+# that border. A look takes the GIL from the worker that is looked for, hence ever longer pauses.
 GLANCE = 0.001
+LONGEST_GLANCE = 0.01
 # Seconds between two attempts to start the thread.
 START_AGAIN = 1.0
 # How long a fork or a shutdown waits for an aborted request to come back.
@@ -249,12 +251,14 @@ class Worker:
         if self._thread is not None and self._thread == _thread.get_ident():
             return self._buffer.settled(target)  # an exporter that flushes us: waiting for ourselves would not end
         self._back_off.hurry()
-        while not self._buffer.settled(target) and self._monotonic() < deadline:
+        pause = GLANCE
+        while not self._buffer.settled(target) and (left := deadline - self._monotonic()) > 0:
             # In the loop, because two flushing threads may overwrite each other's number.
             self._flush_upto = max(self._flush_upto, target)
             if self._has_thread():
                 self._buffer.wake()
-                time.sleep(GLANCE)
+                time.sleep(min(pause, left))
+                pause = min(2 * pause, LONGEST_GLANCE)
             else:
                 self._flush_here(target, deadline)
         return self._buffer.settled(target) and self._lost() == lost
