@@ -107,7 +107,7 @@ def _over_otlp(protocol: str, prepared: Prepared) -> Arms:
 CASES: Final = (
     Case(
         "track_span_start",
-        "A span starts while no exception is being handled",
+        "A span starts, no exception being handled, and is forgotten",
         {"noop": starts(sides.Nothing), "stock": starts(sides.queueing), "ours": starts(_keeping)},
         counted=True,
     ),

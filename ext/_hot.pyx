@@ -2,6 +2,7 @@
 """The path of a span through the processor, on the span's own thread.
 
     span starts ── track     remember the exception that is already being handled
+    span fails  ── record    its exception, with the texts of stack frames that were formatted before
     span ends   ── classify  what failed, if anything: ErrorFacts
                    decide    the first matching rule wins, or the scope of an error that was kept: Decision
                    enrich    extra attributes, for kept spans only
@@ -17,6 +18,9 @@ include "seats.pyx"
 include "layout.pyx"
 include "facts.pyx"
 include "track.pyx"
+include "frames.pyx"
+include "printing.pyx"
+include "record.pyx"
 include "stated.pyx"
 include "classes.pyx"
 include "codes.pyx"

@@ -14,17 +14,7 @@ from cpython.unicode cimport PyUnicode_DATA, PyUnicode_KIND, PyUnicode_Substring
 
 from otel_errsample import fingerprint, stacktext
 
-cdef extern from "Python.h":
-    ctypedef struct PyFrameObject:
-        pass
-    ctypedef struct PyCodeObject:
-        pass
-    ctypedef struct PyTracebackObject:
-        PyTracebackObject *tb_next
-        PyFrameObject *tb_frame
-
 cdef extern from "frameobject.h":
-    PyCodeObject *PyFrame_GetCode(PyFrameObject *frame)
     PyFrameObject *PyFrame_GetBack(PyFrameObject *frame)
 
 cdef enum:

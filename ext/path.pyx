@@ -52,6 +52,7 @@ cdef class Path:
     cdef readonly RuleTable table
     cdef readonly Tallies tallies
     cdef Tracker tracker
+    cdef Recorder recorder              # None: exceptions are recorded by the SDK
     cdef Classifier classifier
     cdef Marks marks
     cdef int scope                      # SCOPE_*: how much around a kept error is kept
@@ -77,8 +78,8 @@ cdef class Path:
         self.enrichments = Enrichments()
 
     def prepare(self, Ledger ledger, Limits limits, Tallies tallies, Buffer buffer, RuleTable table,
-                Classifier classifier, *, str scope, size_t most_span_bytes, bint leaves_head_sampled, bint dry_run,
-                user_enrich, on_verdict, rebuild, start_worker):
+                Classifier classifier, *, Recorder recorder, str scope, size_t most_span_bytes,
+                bint leaves_head_sampled, bint dry_run, user_enrich, on_verdict, rebuild, start_worker):
         """Put the stages together; once, before the first span."""
         self.ledger = ledger
         self.limits = limits
@@ -87,6 +88,7 @@ cdef class Path:
         self.table = table
         self.classifier = classifier
         self.scope = RULE_SCOPES[scope]
+        self.recorder = recorder
         self.most_span_bytes = most_span_bytes
         self.leaves_head_sampled = leaves_head_sampled
         self.dry_run = dry_run
@@ -127,6 +129,8 @@ cdef class Path:
         if sampler is not self.last_sampler:
             self.last_sampler = sampler
             self.all_arrive = getattr(sampler, "records_everything", False) is True
+        if self.recorder is not None:
+            self.recorder.attach(span)
         return 0
 
     def on_end(self, span):

@@ -1,6 +1,7 @@
 """What the extension shows to Python; its fragments in ext/ hold the documentation."""
 
 from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
 from typing import Literal, TypedDict, final, overload
 
 from opentelemetry.context import Context
@@ -96,6 +97,37 @@ class Tracker:
     def remember(self, span: Span | ReadableSpan) -> None: ...
     def take(self, context: SpanContext | None) -> int: ...
     def __len__(self) -> int: ...
+
+# frames.pyx
+
+class Unusual(Exception): ...
+
+@final
+class FrameTexts:
+    @property
+    def characters(self) -> int: ...
+    def __len__(self) -> int: ...
+    def stack(self, traceback: TracebackType | None) -> list[str]: ...
+
+# printing.pyx
+
+@final
+class Printer:
+    @property
+    def frames(self) -> FrameTexts: ...
+    def text(self, exception: BaseException) -> str: ...
+
+# record.pyx
+
+@final
+class Recorder:
+    def __init__(self, ledger: Ledger) -> None: ...
+    @property
+    def usable(self) -> bool: ...
+    @property
+    def printer(self) -> Printer: ...
+    def attach(self, span: Span | ReadableSpan) -> None: ...
+    def attributes(self, exception: BaseException, escaped: object) -> dict[str, AnyValue]: ...
 
 # classify.pyx
 
@@ -339,6 +371,7 @@ class Path:
         classifier: Classifier,
         *,
         scope: str,
+        recorder: Recorder | None,
         most_span_bytes: int,
         leaves_head_sampled: bool,
         dry_run: bool,

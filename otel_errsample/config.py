@@ -119,6 +119,12 @@ SETTINGS: Final = (
         "Modules, and functions as `module:function`, that only raise on behalf of their callers: passed over in fingerprints.",
     ),
     Setting(
+        "fast_exceptions",
+        "OTEL_ERRSAMPLE_FAST_EXCEPTIONS",
+        True,
+        "Record exceptions without formatting again the stack frames that were formatted before; `false`: as the SDK does.",
+    ),
+    Setting(
         "dry_run",
         "OTEL_ERRSAMPLE_DRY_RUN",
         False,
@@ -201,6 +207,7 @@ class Settings:
     shutdown_timeout_ms: int
     in_app_include: tuple[str, ...]
     helper_frames: tuple[str, ...]
+    fast_exceptions: bool
     dry_run: bool
     max_request_bytes: int
     schedule_delay_ms: int

@@ -14,7 +14,19 @@ from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.util.types import AnyValue
 
 from otel_errsample import fork
-from otel_errsample._hot import Buffer, Classifier, ErrorFacts, Ledger, Limits, Path, RuleTable, Tallies, Verdict, probe
+from otel_errsample._hot import (
+    Buffer,
+    Classifier,
+    ErrorFacts,
+    Ledger,
+    Limits,
+    Path,
+    Recorder,
+    RuleTable,
+    Tallies,
+    Verdict,
+    probe,
+)
 from otel_errsample.choice import RuleChoice
 from otel_errsample.config import Settings
 from otel_errsample.errors import ConfigError, RuleError
@@ -54,6 +66,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         enrich: Called as `enrich(span, facts)` for kept errors; returns attributes to add.
         on_verdict: Called with a `Verdict` for every error, kept or not.
         head_sampled: False to stand beside another processor and export only what the head sampler left out.
+        fast_exceptions: False to leave `record_exception` to the SDK, which formats every stack anew.
         dry_run: True to export what the head sampler alone would, with a note of what would have happened to each span.
         max_buffer_bytes, flush_errors_ms, shutdown_timeout_ms: As the environment variables of these names.
         transport: How OTLP requests travel; for tests and special networks.
@@ -76,6 +89,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         enrich: Callable[[ReadableSpan, ErrorFacts], Mapping[str, AnyValue] | None] | None = None,
         on_verdict: Callable[[Verdict], None] | None = None,
         head_sampled: bool = True,
+        fast_exceptions: bool | None = None,
         dry_run: bool | None = None,
         max_buffer_bytes: int | None = None,
         flush_errors_ms: int | None = None,
@@ -99,6 +113,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
             _warn,
             document.settings if document is not None else None,
             scope=scope,
+            fast_exceptions=fast_exceptions,
             dry_run=dry_run,
             max_buffer_bytes=max_buffer_bytes,
             flush_errors_ms=flush_errors_ms,
@@ -143,6 +158,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
             RuleTable(self._choice.rules, limits, tallies),
             self._classifier(document),
             scope=settings.scope,
+            recorder=_recorder(ledger) if settings.fast_exceptions else None,
             most_span_bytes=most_bytes,
             leaves_head_sampled=not head_sampled,
             dry_run=settings.dry_run,
@@ -319,6 +335,16 @@ def _config_file(given: str | os.PathLike[str] | None) -> ConfigFile | None:
             raise
         _warn(_CONFIG_VARIABLE, f"{file.problem}; nothing of it is used until it is mended")
     return file
+
+
+def _recorder(ledger: Ledger) -> Recorder | None:
+    recorder = Recorder(ledger)
+    if recorder.usable:
+        return recorder
+    logger.info(
+        "exceptions are recorded by the SDK: another package has changed how, or this version is not known here"
+    )
+    return None
 
 
 def _sink(exporter: SpanExporter | None, transport: Transport | None) -> tuple[Sink, float, int]:

@@ -38,6 +38,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
         shutdown_timeout_ms=5000,
         in_app_include=(),
         helper_frames=(),
+        fast_exceptions=True,
         dry_run=False,
         max_request_bytes=2 * 1024 * 1024,
         schedule_delay_ms=5000,

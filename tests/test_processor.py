@@ -12,8 +12,8 @@ from typing import Any
 
 import psutil
 import pytest
-from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler
 from opentelemetry.trace import Status, StatusCode, Tracer
@@ -166,6 +166,42 @@ class TestEnvironment:
         for part in ("mine", "default.errors", "127.0.0.1:4999", "16777216", "OTEL_BSP_MAX_QUEUE_SIZE"):
             assert part in line
         assert "hunter2" not in caplog.text
+
+
+class TestFastExceptions:
+    def test_every_span_processor_sees_the_same_event(self, make: Make, memory: InMemorySpanExporter) -> None:
+        ours = InMemorySpanExporter()
+        processor = ErrorSpanProcessor(exporter=ours)
+        provider = TracerProvider(shutdown_on_exit=False)
+        provider.add_span_processor(SimpleSpanProcessor(memory))
+        provider.add_span_processor(processor)
+        with pytest.raises(KeyError), provider.get_tracer("test").start_as_current_span("failing") as span:
+            assert "record_exception" in vars(span)
+            raise KeyError("lost")
+        assert processor.shutdown(5_000)
+        (seen,), (exported,) = memory.get_finished_spans(), ours.get_finished_spans()
+        assert seen.events == exported.events
+        attributes: Any = seen.events[0].attributes
+        assert ("KeyError", "'lost'", "False") == tuple(
+            attributes[f"exception.{name}"] for name in ("type", "message", "escaped")
+        )
+        assert attributes["exception.stacktrace"].startswith("Traceback (most recent call last):\n  File ")
+        assert attributes["exception.stacktrace"].endswith("\nKeyError: 'lost'\n")
+
+    def test_they_can_be_turned_off(self, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert "record_exception" not in vars(make(fast_exceptions=False)[0].start_span("work"))
+        monkeypatch.setenv("OTEL_ERRSAMPLE_FAST_EXCEPTIONS", "false")
+        assert "record_exception" not in vars(make()[0].start_span("work"))
+        assert "record_exception" in vars(make(fast_exceptions=True)[0].start_span("work"))
+
+    def test_an_unknown_sdk_is_left_alone_and_said_so(
+        self, make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setattr(Span, "record_exception", lambda self, exception: None)
+        with caplog.at_level(logging.INFO, logger="otel_errsample"):
+            tracer, _ = make()
+        assert "record_exception" not in vars(tracer.start_span("work"))
+        assert 1 == sum(line.getMessage().startswith("exceptions are recorded by the SDK") for line in caplog.records)
 
 
 class TestExporter:
