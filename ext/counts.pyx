@@ -20,6 +20,7 @@ cdef str FORMER_RULES = "(former rules)"    # no name of a rule has brackets
 
 cdef struct Counts:
     uint64_t matched, kept, dropped, suppressed, sampled_out, shadowed
+    uint64_t bytes              # of the spans kept, encoded
 
 
 @cython.final
@@ -36,6 +37,7 @@ cdef class Tally:
             "name": self.name, "matched": self.counts.matched, "kept": self.counts.kept,
             "dropped": self.counts.dropped, "suppressed": self.counts.suppressed,
             "sampled_out": self.counts.sampled_out, "shadowed": self.counts.shadowed,
+            "bytes": self.counts.bytes,
         }
 
     cdef void add(self, Counts* other) noexcept:
@@ -45,6 +47,7 @@ cdef class Tally:
         self.counts.suppressed += other.suppressed
         self.counts.sampled_out += other.sampled_out
         self.counts.shadowed += other.shadowed
+        self.counts.bytes += other.bytes
 
 
 @cython.final

@@ -50,6 +50,7 @@ cdef struct Decision:
     uint32_t slot
     int scope           # SCOPE_*: what kept the span, itself or another one's scope
     int lane            # LANE_*: at least this much is the span worth
+    size_t size         # bytes it takes in the buffer, encoded; 0 where it is not there
 
 
 cdef enum:                  # verbs of rules
@@ -133,12 +134,35 @@ cdef class RuleTable:
         free(self.clean)
 
     def counts(self):
-        """One dict per rule: its name and how often it matched, kept, dropped, suppressed, sampled out, was shadowed.
+        """One dict per rule: its name, how often it matched, kept, dropped, suppressed, sampled out, was shadowed, and
+        the bytes of the encoded spans it kept.
 
         A shadow rule counts under kept, dropped and so on what it would have done. A match that is in none of them left
         the decision to the head sampler.
         """
         return [(<Tally> tally).as_dict() for tally in self.tallies]
+
+    def look(self, object span, ErrorFacts facts=None, bint sampled=True):
+        """Whether the condition of each rule holds for a span, and the value of each operand, None where it is missing.
+
+        Every rule is asked that any span of this kind (failed or not) could reach; nothing is counted or spent.
+        """
+        cdef Entry* entries = self.clean if facts is None else self.failed
+        cdef int count = self.clean_count if facts is None else self.failed_count
+        cdef int place
+        cdef object attributes = span_attributes(span)  # what the look borrows
+        cdef Look look
+        cdef list held = [False] * len(self.names)
+        cdef list values = []
+        look_at(&look, span, attributes, facts, sampled)
+        try:
+            for place in range(count):
+                held[entries[place].rule] = self.conditions.hold(entries[place].node, &look)
+            for place in range(len(self.conditions.operands)):
+                values.append(self.conditions.fetch(&look, place))
+        finally:
+            look_away(&look)
+        return tuple(held), tuple(values)
 
 
 cdef int fill_entries(Entry* entries, tuple pairs) except -1:
@@ -245,6 +269,7 @@ cdef inline void no_decision(Decision* out) noexcept:
     out.limiter = out.slot = 0
     out.scope = SCOPE_SPAN
     out.lane = LANE_HEAD
+    out.size = 0
 
 
 cdef inline bint forced(object attributes, Decision* out):

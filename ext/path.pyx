@@ -180,6 +180,8 @@ cdef class Path:
             ending = self.keep(span, context, attributes, events, status, facts, sampled, &decision, rule, None)
         else:
             ending = ending_of(decision.action)
+        if decision.action == KEEP and decision.rule >= 0 and decision.scope == SCOPE_SPAN:
+            table.rows[decision.rule].counts.bytes += decision.size
         if mark.span != 0 or decision.action == KEEP and self.reach_of(table, decision.rule, facts) == SCOPE_PATH:
             self.mark_parent(span, rule if decision.action == KEEP else marking, &decision, &mark)
         if self.on_verdict is not None and facts is not None and facts.error:
@@ -241,6 +243,7 @@ cdef class Path:
         cdef Enrichment enrichment = None
         cdef uint32_t repaired = 0
         cdef int level
+        cdef int ending
         cdef bint failed = facts is not None and facts.error
         cdef str scope = <str> SCOPES[decision.scope]
         if failed:
@@ -271,7 +274,10 @@ cdef class Path:
             self.ledger.repaired += repaired > 0
             if self.rebuild is not None:
                 copy = self.rebuild(span, trace_state, extra)
-            return self.buffer.admit(writer.start, writer.size, copy, decision.lane, group, decision)
+            ending = self.buffer.admit(writer.start, writer.size, copy, decision.lane, group, decision)
+            if ending == PENDING:
+                decision.size = writer.size
+            return ending
         finally:
             writer_close(&writer)
 

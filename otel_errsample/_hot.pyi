@@ -26,6 +26,7 @@ class _Count(TypedDict):
     suppressed: int
     sampled_out: int
     shadowed: int
+    bytes: int
 
 # seats.pyx
 
@@ -219,6 +220,9 @@ class RuleTable:
     @property
     def names(self) -> tuple[str, ...]: ...
     def counts(self) -> list[_Count]: ...
+    def look(
+        self, span: ReadableSpan, facts: ErrorFacts | None = None, sampled: bool = True
+    ) -> tuple[tuple[bool, ...], tuple[object, ...]]: ...
 
 def verdict(
     table: RuleTable, span: ReadableSpan, facts: ErrorFacts | None = None, sampled: bool = True, marked: bool = False

@@ -28,7 +28,11 @@ ENDINGS: Final = tuple(ENDING_MEANINGS)
 
 
 class RuleCount(NamedTuple):
-    """What one rule did; under `shadow` what it would have done. `matched` exceeds the sum of the others by the spans it only counted or left to the head."""
+    """What one rule did; under `shadow` what it would have done.
+
+    `matched` exceeds kept, dropped, suppressed and sampled out together by the spans it left to the head. `bytes` is
+    the size of the spans it kept, encoded, without their resources and scopes.
+    """
 
     name: str
     matched: int = 0
@@ -37,6 +41,7 @@ class RuleCount(NamedTuple):
     suppressed: int = 0
     sampled_out: int = 0
     shadowed: int = 0
+    bytes: int = 0
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext, TraceState
-from opentelemetry.util.types import AnyValue
+from opentelemetry.util.types import AnyValue, Attributes
 
 
 def enriched(span: ReadableSpan, trace_state: str | None, extra: Mapping[str, AnyValue] | None) -> ReadableSpan:
@@ -21,12 +21,17 @@ def enriched(span: ReadableSpan, trace_state: str | None, extra: Mapping[str, An
     if trace_state is not None and context is not None:
         state = TraceState.from_header([trace_state]) if trace_state else TraceState()
         context = SpanContext(context.trace_id, context.span_id, context.is_remote, context.trace_flags, state)
+    return copied(span, context, _with_extra(span, extra) if extra else span._attributes)
+
+
+def copied(span: ReadableSpan, context: SpanContext | None, attributes: Attributes) -> ReadableSpan:
+    """A copy with another context and other attributes."""
     return ReadableSpan(
         name=span.name,
         context=context,
         parent=span.parent,
         resource=span.resource,
-        attributes=_with_extra(span, extra) if extra else span._attributes,
+        attributes=attributes,
         events=span._events,
         links=span._links,
         kind=span.kind,

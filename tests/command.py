@@ -49,7 +49,7 @@ class Command:
         out, err = make(), make()
         with self._monkeypatch.context() as patch:
             data = stdin.encode() if isinstance(stdin, str) else stdin
-            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(data))))
             patch.setattr(sys, "stdout", out)
             patch.setattr(sys, "stderr", err)
             patch.setenv("COLUMNS", "80")

@@ -94,7 +94,7 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
 
 
 def test_wrong_rules_are_unusable_input_where_they_are_not_the_question(command: Command) -> None:
-    path = command.write("r", "kep")
+    path = command.write("r.rules", "kep")
     done = command("rules", path)
     assert (2, "") == (done.code, done.out)
     assert [f"{path}:1:1: expected an action, got 'kep' (did you mean 'keep'?)", "    kep", "    ^^^"] == (

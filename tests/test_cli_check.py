@@ -37,8 +37,8 @@ def test_a_mistake_is_named_with_its_position_and_shown(command: Command, text: 
 
 
 def test_all_problems_of_all_files_are_reported_in_order(command: Command) -> None:
-    one = command.write("one", "keep if knd exists\n# fine\nb: drop\nc: keep 0 per second")
-    two = command.write("two", "keep if error")
+    one = command.write("one.rules", "keep if knd exists\n# fine\nb: drop\nc: keep 0 per second")
+    two = command.write("two.rules", "keep if error")
     moved = "(move it up, or give the earlier rule a condition)"
     done = command("check", one, two)
     assert 1 == done.code
@@ -52,7 +52,7 @@ def test_all_problems_of_all_files_are_reported_in_order(command: Command) -> No
 
 
 def test_sound_rules_are_no_problem(command: Command) -> None:
-    path = command.write("r", "\ufeffkeep if error\r\ndrop\r\n")
+    path = command.write("r.rules", "\ufeffkeep if error\r\ndrop\r\n")
     assert (0, f"{path}: 2 rules, no problem\n") == (command("check", path).code, command("check", path).out)
     assert (0, []) == (command("check", "--json", path).code, command("check", "--json", path).json)
 
@@ -66,6 +66,18 @@ def test_json_is_the_list_of_problems(command: Command) -> None:
     assert "\x1b" not in done.out
 
 
+def test_the_problems_of_a_yaml_file_have_their_place_in_it(command: Command) -> None:
+    path = command.write("r.yaml", "settings:\n  flush_erors_ms: 5\nrules: |\n  a: drop\n  b: keep if knd exists\n")
+    done = command("check", path)
+    assert 1 == done.code
+    assert [
+        f"{path}:2:3: unknown setting 'flush_erors_ms' (did you mean 'flush_errors_ms'?)",
+        "      flush_erors_ms: 5",
+        "      ^^^^^^^^^^^^^^",
+    ] == done.out.splitlines()[:3]
+    assert "      b: keep if knd exists\n                 ^^^\n" in done.out
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -74,7 +86,7 @@ def test_json_is_the_list_of_problems(command: Command) -> None:
     ],
 )
 def test_what_is_no_rule_text_is_refused(command: Command, content: bytes, said: str) -> None:
-    path = command.write("r", content)
+    path = command.write("r.rules", content)
     assert (2, "", f"otel-errsample: {path}{said}\n") == (
         (done := command("check", path)).code,
         done.out,

@@ -28,8 +28,8 @@ def test_a_rule_counts_what_it_did() -> None:
     tallies = _hot.Tallies()
     made = table(tallies, "try: shadow drop; rest: keep 0%")
     decide(made, 3)
-    shadow = {"matched": 3, "kept": 0, "dropped": 3, "suppressed": 0, "sampled_out": 0, "shadowed": 3}
-    rest = {"matched": 3, "kept": 0, "dropped": 0, "suppressed": 0, "sampled_out": 3, "shadowed": 0}
+    shadow = {"matched": 3, "kept": 0, "dropped": 3, "suppressed": 0, "sampled_out": 0, "shadowed": 3, "bytes": 0}
+    rest = {"matched": 3, "kept": 0, "dropped": 0, "suppressed": 0, "sampled_out": 3, "shadowed": 0, "bytes": 0}
     assert [{"name": "try", **shadow}, {"name": "rest", **rest}] == tallies.counts(made.names) == made.counts()
 
 

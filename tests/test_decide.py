@@ -161,6 +161,19 @@ def test_counters_tell_what_every_rule_did_and_a_shadow_what_it_would_have_done(
     } == counted
 
 
+def test_a_look_asks_every_rule_and_spends_nothing() -> None:
+    table, limits = table_of(
+        'a: keep 1 per hour by kind if error; b: drop if http.route == "/a"; c: head if a.b exists'
+    )
+    facts = _hot.make_facts(kind="bug")
+    for _ in range(3):
+        looked = table.look(make_span(attributes={"http.method": "GET", "http.route": "/a"}), facts)
+        assert ((True, True, False), ("bug", "/a", None)) == looked
+    assert ((False, True, False), (None, "/a", None)) == table.look(make_span(attributes={"http.route": "/a"}))
+    assert [0, 0, 0] == [count["matched"] for count in table.counts()]
+    assert [0] == list(limits.pending().values())
+
+
 def test_keys_that_share_a_slot_share_its_budget_and_the_sums_stay_exact() -> None:
     clock = Clock()
     table, limits = table_of('keep 1 per second by attributes["id"]', clock)

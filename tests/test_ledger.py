@@ -106,7 +106,8 @@ def test_as_dict_is_json_and_holds_every_field() -> None:
     assert values["balanced"] is True
     assert values["endings"]["evicted"] == 2
     assert values["rules"][0] == {
-        "name": "pay", "matched": 5, "kept": 4, "dropped": 0, "suppressed": 1, "sampled_out": 0, "shadowed": 0
+        "name": "pay", "matched": 5, "kept": 4, "dropped": 0, "suppressed": 1, "sampled_out": 0, "shadowed": 0,
+        "bytes": 0,
     }  # fmt: skip
     assert {"balanced", *Stats.__dataclass_fields__} == set(values)
 

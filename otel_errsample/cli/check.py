@@ -7,14 +7,19 @@ import dataclasses
 from typing import Any
 
 from otel_errsample.cli.problems import show
-from otel_errsample.cli.rulefile import load
+from otel_errsample.cli.rulefile import load, rules_of
 from otel_errsample.cli.terminal import Screen
 from otel_errsample.errors import Problem, RuleError
 
 
 def add(commands: Any) -> None:
     command = commands.add_parser("check", help="find all problems of a rule set")
-    command.add_argument("files", metavar="FILE", nargs="+", help="rule text; - reads the standard input")
+    command.add_argument(
+        "files",
+        metavar="FILE",
+        nargs="+",
+        help="a YAML file, rule text in a file named *.rules, or - for rule text from the standard input",
+    )
     command.add_argument("--json", action="store_true", help="print a list of problems")
     command.set_defaults(run=run)
 
@@ -24,7 +29,7 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
     problems: list[Problem] = []
     for path in options.files:
         try:
-            rules = load(path, options.texts)
+            rules = rules_of(load(path, options.texts))
         except RuleError as error:
             problems += error.problems
             if not options.json:

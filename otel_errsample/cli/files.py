@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import cast
 
 
 class Unreadable(Exception):
@@ -18,11 +19,11 @@ def name_of(path: str) -> str:
 
 
 @contextmanager
-def opened(path: str) -> Iterator[BinaryIO]:
+def opened(path: str) -> Iterator[io.BufferedReader]:
     """The file as bytes. Raises Unreadable, also for what goes wrong while it is read."""
     try:
         if path == "-":
-            yield sys.stdin.buffer
+            yield cast("io.BufferedReader", sys.stdin.buffer)
         else:
             with Path(path).open("rb") as stream:
                 yield stream

@@ -75,6 +75,13 @@ def threshold(percent: float) -> int:
     return round((1 - Fraction(repr(percent)) / 100) * CERTAIN_LOSS)
 
 
+def source_of(operand: Operand) -> tuple[str, tuple[str, ...]]:
+    """The operand as the table has it: where its value comes from, and under which names."""
+    if operand.source == "fact":
+        return ("resource", ("service.name",)) if operand.name == "service" else (operand.name, ())
+    return (operand.source, (operand.name,) if operand.source == "resource" else spellings(operand.name))
+
+
 class _Compiler:
     def __init__(self) -> None:
         self._nodes: list[Node] = []
@@ -116,16 +123,7 @@ class _Compiler:
         return ActionRow(verb, scope, action.shadow, share, int(limit.count), UNITS[limit.unit.name], keys, name)
 
     def _operand(self, operand: Operand) -> int:
-        source: tuple[str, tuple[str, ...]]
-        if operand.source == "fact" and operand.name == "service":
-            source = ("resource", ("service.name",))
-        elif operand.source == "fact":
-            source = (operand.name, ())
-        elif operand.source == "resource":
-            source = ("resource", (operand.name,))
-        else:
-            source = ("attribute", spellings(operand.name))
-        return self._operands.setdefault(source, len(self._operands))
+        return self._operands.setdefault(source_of(operand), len(self._operands))
 
     # Conditions
 
