@@ -26,24 +26,21 @@ class RuleChoice:
 
     def __init__(self, given: Rules | str | None, environment: str, document: Document | None) -> None:
         self._fixed = _fixed(given, environment)
-        self.rules, self.source = self._choose(document)
+        self.rules, self.source = self.among(document)
         self.version = 1
 
-    def update(self, document: Document) -> bool:
-        """Choose again with what the file says now; whether other rules are in force."""
-        rules, self.source = self._choose(document)
-        changed = rules != self.rules
-        if changed:
-            self.rules = rules
-            self.version += 1
-        return changed
-
-    def _choose(self, document: Document | None) -> tuple[Rules, str]:
+    def among(self, document: Document | None) -> tuple[Rules, str]:
+        """The rules to put in force when the file says this, and their source."""
         if self._fixed is not None:
             return self._fixed
         if document is not None and document.rules is not None:
             return document.rules.with_defaults(), document.source
         return Rules.default(), "default"
+
+    def take(self, rules: Rules, source: str) -> None:
+        """These have come into force."""
+        self.version += rules != self.rules
+        self.rules, self.source = rules, source
 
 
 def _fixed(given: Rules | str | None, environment: str) -> tuple[Rules, str] | None:

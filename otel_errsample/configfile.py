@@ -56,18 +56,20 @@ class ConfigFile:
     def look(self, now: float) -> None:
         """Look at the file, if it is time, and put in force what is new and good.
 
-        What is wrong leaves the last good content in force, and is said once. Raises what `apply` raises.
+        What is wrong leaves the last good content in force, and is said once. What `apply` raises goes up, and the next
+        look tries again.
         """
         if self._apply is None or not self._watch.changed(now):
             return
         try:
-            document = load(self.path)
+            self._take(load(self.path), self._apply)
         except OSError as error:
             self._complain(_unreadable(self.path, error))
         except RuleError as error:
             self._complain("; ".join(map(str, error.problems)))
-        else:
-            self._take(document, self._apply)
+        except BaseException:
+            self._watch.again()
+            raise
 
     def _take(self, document: Document, apply: Callable[[Document, Document], str]) -> None:
         if document != self._read:

@@ -219,17 +219,19 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         """Put in force what has changed in the file, on the worker's thread; says what that is."""
         changes = []
         table = classifier = None
-        if self._choice.update(document):
-            table = RuleTable(self._choice.rules, self.limits, self.tallies)
-            changes.append(f"rules {', '.join(self._choice.rules.names)}")
+        rules, source = self._choice.among(document)
+        if rules != self._choice.rules:
+            table = RuleTable(rules, self.limits, self.tallies)
+            changes.append(f"rules {', '.join(rules.names)}")
         elif document.rules != former.rules:
-            changes.append(f"its rules are not in force, those of {self._choice.source} are")
+            changes.append(f"its rules are not in force, those of {source} are")
         if document.classify != former.classify:
             classifier = self._classifier(document)
             changes.append(f"{len(document.classify)} rows of classify")
         if document.settings != former.settings:
             changes.append("settings, which need a restart")
         self.exchange(table, classifier)
+        self._choice.take(rules, source)
         return "; ".join(changes)
 
     def _start_watching(self) -> None:

@@ -40,6 +40,10 @@ class FileWatch:
         self._told = self._seen
         return True
 
+    def again(self) -> None:
+        """What was told could not be used: tell it once more at the next look."""
+        self._told = ()
+
 
 def _signature(path: str) -> _Signature:
     try:

@@ -62,14 +62,15 @@ def test_wrong_rules_in_the_environment_warn_and_the_next_in_rank_are_chosen(cap
 
 def test_a_file_that_changes_counts_the_versions_that_came_into_force() -> None:
     choice = RuleChoice(None, "", FILE)
-    assert not choice.update(Document("/etc/a.yaml", Rules.parse("file: drop  # said otherwise")))
-    assert choice.update(Document("/etc/a.yaml", Rules.parse("other: drop")))
+    choice.take(*choice.among(Document("/etc/a.yaml", Rules.parse("file: drop  # said otherwise"))))
+    assert 1 == choice.version
+    choice.take(*choice.among(Document("/etc/a.yaml", Rules.parse("other: drop"))))
     assert ("other: drop", "/etc/a.yaml", 2) == (str(choice.rules), choice.source, choice.version)
-    assert choice.update(Document("/etc/a.yaml"))
+    choice.take(*choice.among(Document("/etc/a.yaml")))
     assert (Rules.default(), "default", 3) == (choice.rules, choice.source, choice.version)
 
 
 def test_a_file_does_not_change_rules_of_higher_rank() -> None:
     choice = RuleChoice(None, "env: drop", FILE)
-    assert not choice.update(Document("/etc/a.yaml", Rules.parse("other: drop")))
+    choice.take(*choice.among(Document("/etc/a.yaml", Rules.parse("other: drop"))))
     assert ("env: drop", "OTEL_ERRSAMPLE_RULES", 1) == (str(choice.rules), choice.source, choice.version)

@@ -118,7 +118,7 @@ def test_the_different_mistakes_that_are_said_are_bounded(used: Used, caplog: py
     assert f"'kep{MOST_SAID + 9}'" in used.file.problem
 
 
-def test_what_fails_to_come_into_force_stays_as_it_was(used: Used) -> None:
+def test_what_fails_to_come_into_force_stays_as_it_was_and_is_tried_again(used: Used) -> None:
     def fail(document: Document, former: Document) -> str:
         raise MemoryError
 
@@ -126,6 +126,11 @@ def test_what_fails_to_come_into_force_stays_as_it_was(used: Used) -> None:
     with pytest.raises(MemoryError):
         used.write("rules: drop")
     assert Rules.parse("keep") == used.file.document.rules
+    with pytest.raises(MemoryError):
+        used.pass_time()
+    used.file.on_change(used.apply)
+    used.pass_time()
+    assert Rules.parse("drop") == used.file.document.rules
 
 
 class TestStart:

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from otel_errsample.errors import RuleError
 from otel_errsample.rules import Rules
@@ -168,7 +170,35 @@ def test_a_document_of_another_shape_is_refused(text: str, message: str) -> None
     assert [message] == refused(text)
 
 
+LINES = st.sampled_from(
+    ["rules:", "rules: |", "- ", "  - ", "  keep if error", "classify:", "settings:", "  max_buffer_bytes: 5", "{", "}",
+     "[", "]", "'", '"', ": ", "a", "\n", "\t", "#", "&a", "*a", "!!x", "|", ">", "?", "\\x", "é", "\0", "---", "%T", "@"]
+)  # fmt: skip
+
+
+@given(st.lists(LINES | st.text(max_size=5), max_size=12).map("".join), st.sampled_from(["f.yaml", "f.rules"]))
+def test_whatever_the_text_it_is_a_document_or_refused_with_places_inside_it(text: str, source: str) -> None:
+    try:
+        assert isinstance(read(text, source), Document)
+    except RuleError as error:
+        lines = text.split("\n")
+        for problem in error.problems:
+            assert 1 <= problem.line <= len(lines)
+            assert 1 <= problem.column <= len(lines[problem.line - 1]) + 2
+
+
 class TestLoad:
+    @given(data=st.binary(max_size=60))
+    def test_whatever_the_bytes_it_is_a_document_or_refused(
+        self, data: bytes, tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        path = tmp_path_factory.getbasetemp() / "any.yaml"
+        path.write_bytes(data)
+        try:
+            assert isinstance(load(path), Document)
+        except RuleError as error:
+            assert error.problems
+
     def test_reads_a_file(self, tmp_path: Path) -> None:
         path = tmp_path / "errsample.yaml"
         path.write_text("\ufeffrules: keep if error  # é\n", encoding="utf-8")

@@ -91,5 +91,12 @@ def test_it_looks_once_a_second(file: Watched, monkeypatch: pytest.MonkeyPatch) 
     assert 0.0 == file.watch.seconds_left(file.now + 100)
 
 
+def test_what_could_not_be_used_is_told_once_more(file: Watched) -> None:
+    file.path.write_text("rules: drop")
+    assert [False, True] == file.looks(2)
+    file.watch.again()
+    assert [True, False] == file.looks(2)
+
+
 def test_the_first_look_is_due_at_once(tmp_path: Path) -> None:
     assert 0.0 == FileWatch(str(tmp_path / "missing")).seconds_left(5.0)
