@@ -1,7 +1,8 @@
-"""Generate the tables of the README and of docs/ from what they describe: `python -m tools.readme [--check] [file ...]`.
+"""Generate the tables of the README and of docs/, and the JSON Schema, from what they describe.
 
-A file holds a generated block between `<!-- begin generated: NAME -->` and `<!-- end generated: NAME -->`; NAME is a
-key of BLOCKS; one whose name ends in `.schema.json` is generated as a whole. With `--check` nothing is written, and the exit status is 1 where a file would change.
+`python -m tools.readme [--check] [file ...]`. A file holds a generated block between `<!-- begin generated: NAME -->` and
+`<!-- end generated: NAME -->`; NAME is a key of BLOCKS. One whose name ends in `.schema.json` is generated as a whole.
+With `--check` nothing is written, and the exit status is 1 where a file would change.
 """
 
 from __future__ import annotations
@@ -105,7 +106,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tools.readme", description="Generate the README's tables and the schema."
     )
-    parser.add_argument("files", nargs="*", type=Path, default=[Path("README.md"), *sorted(Path("docs").glob("*.md"))])
+    parser.add_argument(
+        "files", nargs="*", type=Path, default=[Path("README.md"), *sorted(Path("docs").glob("*.md")), SCHEMA]
+    )
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 where a file would change")
     options = parser.parse_args(arguments)
     stale = False
