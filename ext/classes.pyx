@@ -10,7 +10,7 @@ import sys
 
 from cpython.object cimport PyObject
 from cpython.type cimport PyType_Check, PyType_IsSubtype
-from cpython.unicode cimport PyUnicode_Check, PyUnicode_FromObject
+from cpython.unicode cimport PyUnicode_Check, PyUnicode_CheckExact, PyUnicode_FromObject
 
 from otel_errsample import taxonomy
 from otel_errsample.errors import ConfigError
@@ -76,6 +76,8 @@ cdef class ClassInfo:
 
 cdef str exact_text(object value):
     """The same text as an exact str, None for anything else; a str subclass runs none of its methods."""
+    if PyUnicode_CheckExact(value):
+        return value
     return PyUnicode_FromObject(value) if PyUnicode_Check(value) else None
 
 

@@ -65,7 +65,7 @@ cdef Py_ssize_t above_message(str text, str type_name, str message) except -2:
         and text[colon] == c":" and text[colon + 1] == c" "
         and PyUnicode_Tailmatch(text, message, colon + 2, end, 1)
         and PyUnicode_Tailmatch(text, type_name, start, colon, 1)
-        and not type_name.startswith("__main__.")
+        and not (type_name[0] == c"_" and type_name.startswith("__main__."))
     ):
         return start
     return -1

@@ -47,6 +47,14 @@ def test_texts_of_every_length_are_those_of_the_official_encoder(key: str, lengt
     assert expected == hot.encode(span)[-len(expected) :]
 
 
+@pytest.mark.parametrize("number", [0, 1, 127, 128, 2**30 - 1, 2**30, 2**60, 2**63 - 1, -1, -(2**63), True, False])
+@pytest.mark.parametrize("key", ["k" * length for length in (1, 110, 111, 112, 113, 114, 120, 121)])
+def test_numbers_of_every_length_are_those_of_the_official_encoder(key: str, number: int) -> None:
+    span = make_span(attributes={key: number})
+    expected = encode_spans([span]).resource_spans[0].scope_spans[0].spans[0].SerializeToString()
+    assert expected == hot.encode(span)[-len(expected) :]
+
+
 class Number(int):
     __int__ = __index__ = __repr__ = __str__ = __hash__ = None  # type: ignore[assignment]
 
