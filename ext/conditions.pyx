@@ -2,7 +2,11 @@
 
 No stack and no memory is needed for the walk itself. A value is fetched from the span when the first test asks for it
 and kept for the others. Values take part only with exactly the types str, int, float and bool, so that no code of the
-application runs; text operators that look inside a value see its first 4096 characters.
+application runs.
+
+What a span can cost is bounded: text operators that look inside a value see its first 4096 characters and count their
+steps; when those of a span are spent, its further looks inside find nothing. The other tests take a few ns each, and a
+rule set has at most 8000.
 """
 
 cimport cython
@@ -18,7 +22,7 @@ from cpython.ref cimport Py_INCREF
 from cpython.set cimport PySet_Contains
 from cpython.tuple cimport PyTuple_GET_ITEM
 from cpython.unicode cimport (
-    PyUnicode_CheckExact, PyUnicode_DATA, PyUnicode_Find, PyUnicode_GET_LENGTH, PyUnicode_KIND, PyUnicode_READ,
+    PyUnicode_CheckExact, PyUnicode_DATA, PyUnicode_GET_LENGTH, PyUnicode_KIND, PyUnicode_READ,
     PyUnicode_Substring, PyUnicode_Tailmatch,
 )
 from libc.stdint cimport int8_t, int32_t, uint8_t, uint32_t, uint64_t
@@ -27,8 +31,13 @@ import sys
 
 from otel_errsample.rules.classes import Targets
 
+cdef extern from "Python.h":
+    Py_ssize_t PyUnicode_FindChar(object text, Py_UCS4 wanted, Py_ssize_t start, Py_ssize_t end, int direction)
+
 cdef enum:
     SEEN_CHARACTERS = 4096
+    SEARCH_STEPS = 1000         # of RE2, which does not tell: 2 us, and 8 ns a character
+    SEARCH_STEPS_EACH = 4
     LONGEST_CONSTANT = 256      # lexer.MAX_STRING; a longer value is in no set, and need not be hashed to know
     REMEMBERED_CLASSES = 256
     LONGEST_CLASS_NAME = 300    # classes.resolve refuses longer ones
@@ -68,11 +77,11 @@ cdef struct TestNode:
     PyObject* constant      # kept alive by Conditions.table
 
 
-cdef bint glob_covers(str pattern, str text, Py_ssize_t length) noexcept:
+cdef bint glob_covers(str pattern, str text, Py_ssize_t length, int* work) noexcept:
     """Whether a pattern of `*` (any run), `?` (any one) and characters (after a backslash: as they are) covers a text.
 
     Only the last `*` is ever returned to, so the time is linear in the text for a given pattern: at most pattern times
-    text steps. At both bounds, 256 and 4096 characters of one letter, that took 2.2 ms; a second `*` adds nothing.
+    text steps, each of which is taken from `work`; without any left the answer is no.
     """
     cdef int pattern_kind = PyUnicode_KIND(pattern), text_kind = PyUnicode_KIND(text)
     cdef void* pattern_data = PyUnicode_DATA(pattern)
@@ -82,6 +91,9 @@ cdef bint glob_covers(str pattern, str text, Py_ssize_t length) noexcept:
     cdef Py_UCS4 wanted
     cdef bint literal
     while at < length:
+        work[0] -= 1
+        if work[0] < 0:
+            return False
         wanted = PyUnicode_READ(pattern_kind, pattern_data, here) if here < end else 0
         literal = wanted == u"\\" and here + 1 < end
         if literal:
@@ -104,6 +116,44 @@ cdef bint glob_covers(str pattern, str text, Py_ssize_t length) noexcept:
     while here < end and PyUnicode_READ(pattern_kind, pattern_data, here) == u"*":
         here += 1
     return here == end
+
+
+cdef bint glob_covers_text(str pattern, str text) noexcept:
+    """The same for a text outside rules, with steps of its own."""
+    cdef int work = WORK_A_SPAN
+    return glob_covers(pattern, text, min(len(text), <Py_ssize_t> SEEN_CHARACTERS), &work)
+
+
+cdef bint text_holds(str wanted, str text, Py_ssize_t length, int* work) noexcept:
+    """Whether a text occurs among the first `length` characters of another.
+
+    As PyUnicode_Find, which does not tell its steps: 4096 times 100 are possible. Here a character that is compared
+    is a step, and so are 64 that are passed over at once; without any left the answer is no.
+    """
+    cdef int wanted_kind = PyUnicode_KIND(wanted), text_kind = PyUnicode_KIND(text)
+    cdef void* wanted_data = PyUnicode_DATA(wanted)
+    cdef void* text_data = PyUnicode_DATA(text)
+    cdef Py_ssize_t size = PyUnicode_GET_LENGTH(wanted)
+    cdef Py_ssize_t at = 0, found, same
+    cdef Py_UCS4 first
+    if size == 0:
+        return True
+    first = PyUnicode_READ(wanted_kind, wanted_data, 0)
+    while work[0] >= 0 and at + size <= length:
+        found = PyUnicode_FindChar(text, first, at, length - size + 1, 1)
+        work[0] -= 4 + <int> ((length if found < 0 else found) - at) // 64
+        if found < 0:
+            return False
+        same = 1
+        while same < size and PyUnicode_READ(text_kind, text_data, found + same) == PyUnicode_READ(
+            wanted_kind, wanted_data, same
+        ):
+            same += 1
+        work[0] -= <int> same
+        if same == size:
+            return work[0] >= 0
+        at = found + 1
+    return False
 
 
 @cython.final
@@ -153,8 +203,9 @@ cdef class Conditions:
         """The value of an operand, None where it is missing."""
         cdef object value
         cdef bint remembered = operand < REMEMBERED_VALUES
-        cdef uint64_t bit = <uint64_t> 1 << (operand & (REMEMBERED_VALUES - 1))
-        if remembered and look.fetched & bit:
+        cdef int word = (operand >> 6) & 1
+        cdef uint64_t bit = <uint64_t> 1 << (operand & 63)
+        if remembered and look.fetched[word] & bit:
             return <object> look.values[operand]
         value = read_operand(look, <tuple> PyTuple_GET_ITEM(self.operands, operand))
         # Reading may run code (a property of a foreign span), which may in turn end a span: but that one has its own
@@ -162,7 +213,7 @@ cdef class Conditions:
         if remembered:
             Py_INCREF(value)
             look.values[operand] = <PyObject*> value
-            look.fetched |= bit
+            look.fetched[word] |= bit
         return value
 
     cdef bytes row(self, object cls, object name):
@@ -192,16 +243,11 @@ cdef class Conditions:
         cdef ErrorFacts facts = <ErrorFacts> look.facts
         if look.exception_row == NULL:
             row = self.row(facts.exception_class, facts.exception)
+            for leaf in facts.leaf_classes or ():
+                row = passing_either(row, self.row(leaf, None))
             Py_INCREF(row)
             look.exception_row = <PyObject*> row
-        if row_passes(look.exception_row, target):
-            return True
-        if facts.leaf_classes is not None:
-            for leaf in <tuple> facts.leaf_classes:
-                row = self.row(leaf, None)
-                if row_passes(<PyObject*> row, target):
-                    return True
-        return False
+        return row_passes(look.exception_row, target)
 
     cdef bint cause_is(self, Look* look, uint32_t target) except -1:
         cdef ErrorFacts facts = <ErrorFacts> look.facts
@@ -234,13 +280,21 @@ cdef class Conditions:
             elif test == TEST_CAUSE_IS:
                 passed = self.cause_is(look, node.number)
             else:
-                passed = value_passes(node, self.fetch(look, node.operand))
+                passed = value_passes(node, self.fetch(look, node.operand), &look.work)
             entry = node.yes if passed else node.no
         return entry == -1      # table.MATCH
 
 
 cdef inline bint row_passes(PyObject* row, uint32_t target) noexcept:
     return row != <PyObject*> None and PyBytes_AS_STRING(<object> row)[target] != 0
+
+
+cdef bytes passing_either(bytes one, bytes other):
+    """The targets that one of two classes passes; None where nothing is known of them."""
+    cdef Py_ssize_t target
+    if one is None or other is None:
+        return other if one is None else one
+    return bytes([one[target] | other[target] for target in range(len(one))])
 
 
 cdef int value_type(object value) noexcept:
@@ -261,9 +315,10 @@ cdef bint is_wide(object value) noexcept:
     return overflow != 0
 
 
-cdef bint value_passes(TestNode* node, object value) except -1:
+cdef bint value_passes(TestNode* node, object value, int* work) except -1:
     cdef int test = node.test
     cdef object constant = <object> node.constant
+    cdef Py_ssize_t seen
     if value is None:
         return False
     if test == TEST_EXISTS:
@@ -281,10 +336,14 @@ cdef bint value_passes(TestNode* node, object value) except -1:
         return PyUnicode_Tailmatch(value, constant, 0, PyUnicode_GET_LENGTH(value), -1)
     if test == TEST_ENDSWITH:
         return PyUnicode_Tailmatch(value, constant, 0, PyUnicode_GET_LENGTH(value), 1)
+    if work[0] < 0:
+        return False
+    seen = min(PyUnicode_GET_LENGTH(value), <Py_ssize_t> SEEN_CHARACTERS)
     if test == TEST_CONTAINS:
-        return PyUnicode_Find(value, constant, 0, SEEN_CHARACTERS, 1) >= 0
+        return text_holds(constant, value, seen, work)
     if test == TEST_LIKE:
-        return glob_covers(constant, value, min(PyUnicode_GET_LENGTH(value), <Py_ssize_t> SEEN_CHARACTERS))
+        return glob_covers(constant, value, seen, work)
+    work[0] -= SEARCH_STEPS + SEARCH_STEPS_EACH * <int> seen
     try:
         return constant(PyUnicode_Substring(value, 0, SEEN_CHARACTERS)) is not None
     except Exception:

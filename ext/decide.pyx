@@ -49,6 +49,7 @@ cdef struct Decision:
     uint32_t limiter    # which limiter and slot to give back to; limiter 0: none
     uint32_t slot
     int scope           # SCOPE_*: what kept the span, itself or another one's scope
+    int work            # steps of looking inside texts; more than WORK_A_SPAN where that was cut short
     int lane            # LANE_*: at least this much is the span worth
     size_t size         # bytes it takes in the buffer, encoded; 0 where it is not there
 
@@ -299,6 +300,7 @@ cdef int decide(
     cdef RuleRow* row
     cdef Look look
     no_decision(out)
+    out.work = 0
     if attributes is not None and forced(attributes, out) or count == 0:
         return 0
     look_at(&look, span, attributes, facts, sampled)
@@ -313,14 +315,16 @@ cdef int decide(
                 break
             no_decision(out)
     finally:
+        out.work = WORK_A_SPAN - look.work
         look_away(&look)
     return 0
 
 
 def verdict(RuleTable table not None, object span, ErrorFacts facts=None, bint sampled=True, bint marked=False):
-    """What decide says of a span: (action, rule, weight, threshold, carried, limiter, slot), the enums by name."""
+    """What decide says: (action, rule, weight, threshold, carried, limiter, slot, work), the enums by name."""
     cdef Decision out
     decide(table, span, span_context(span), span_attributes(span), facts, sampled, marked, &out)
     return (
         ACTION_NAMES[out.action], out.rule, WEIGHT_NAMES[out.weight], out.threshold, out.carried, out.limiter, out.slot,
+        out.work,
     )

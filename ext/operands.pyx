@@ -13,7 +13,8 @@ from libc.stdint cimport uint64_t
 from opentelemetry.trace import SpanKind
 
 cdef enum:
-    REMEMBERED_VALUES = 64      # the bits of Look.fetched
+    REMEMBERED_VALUES = 128     # the bits of Look.fetched; rules.check allows no more operands
+    WORK_A_SPAN = 1 << 18       # steps of 2 ns for looking inside texts
     IN_NO_MASK = 31             # what no choice of a fact is
 
 cdef enum:                      # positions in Look.choices
@@ -40,8 +41,9 @@ cdef struct Look:
     bint error
     bint sampled
     int choices[5]              # by CHOICE_*; -1: not read yet
-    uint64_t fetched            # which of values are there
-    PyObject* values[64]        # the first REMEMBERED_VALUES operands
+    int work                    # steps that are left for looking inside texts; below 0: a test was cut short
+    uint64_t[2] fetched         # which of values are there
+    PyObject* values[128]       # REMEMBERED_VALUES
     PyObject* exception_row
     PyObject* cause_row
 
@@ -51,7 +53,8 @@ cdef inline void look_at(Look* look, object span, object attributes, ErrorFacts 
     look.attributes = <PyObject*> attributes
     look.facts = <PyObject*> facts
     look.sampled = sampled
-    look.fetched = 0
+    look.work = WORK_A_SPAN
+    look.fetched[0] = look.fetched[1] = 0
     look.exception_row = look.cause_row = NULL
     look.choices[CHOICE_SPAN_KIND] = -1
     look.error = False
@@ -64,14 +67,18 @@ cdef inline void look_at(Look* look, object span, object attributes, ErrorFacts 
 
 
 cdef inline void look_away(Look* look) noexcept:
-    cdef int operand = 0
+    cdef int operand, word
+    cdef uint64_t fetched
     Py_XDECREF(look.exception_row)
     Py_XDECREF(look.cause_row)
-    while look.fetched:
-        if look.fetched & 1:
-            Py_XDECREF(look.values[operand])
-        look.fetched >>= 1
-        operand += 1
+    for word in range(2):
+        operand = 64 * word
+        fetched = look.fetched[word]
+        while fetched:
+            if fetched & 1:
+                Py_XDECREF(look.values[operand])
+            fetched >>= 1
+            operand += 1
 
 
 cdef inline int span_kind_code(object span) except -1:

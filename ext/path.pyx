@@ -170,6 +170,7 @@ cdef class Path:
             return LEFT_TO_HEAD
         marking = self.marks.take(context, &mark)
         decide(table, span, context, attributes, facts, sampled, mark.span != 0, &decision)
+        self.ledger.cut_short += decision.work > WORK_A_SPAN
         rule = table.names[decision.rule] if decision.rule >= 0 else None
         if mark.span != 0 and pull(&decision, &mark, sampled):
             rule = marking
@@ -211,6 +212,7 @@ cdef class Path:
         if not sampled:
             return NOT_SAMPLED
         no_decision(&plain)
+        plain.work = 0
         return self.keep(
             span, context, attributes, events, status, facts, sampled, &plain, None,
             dry_run_notes(decision, rule, attributes),

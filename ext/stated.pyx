@@ -6,7 +6,6 @@ read through `type`, those of an exception from its own dictionary, so that no c
 
 from cpython.object cimport PyObject
 from cpython.type cimport PyType_IsSubtype
-from cpython.unicode cimport PyUnicode_GET_LENGTH
 
 from otel_errsample import taxonomy
 from otel_errsample.errors import ConfigError
@@ -81,7 +80,7 @@ cdef bint concerns(Stated row, object cls, list names):
         return True
     if row.glob:
         own = names[0]
-        return glob_covers(row.exception, own, min(len(own), <Py_ssize_t> SEEN_CHARACTERS))
+        return glob_covers_text(row.exception, own)
     if row.exception in names:
         return True
     # Libraries offer classes under shorter names than those they were defined with.
@@ -90,9 +89,7 @@ cdef bint concerns(Stated row, object cls, list names):
 
 
 cdef inline bint code_covers(str pattern, Code code) noexcept:
-    return code is not None and code.text is not None and glob_covers(
-        pattern, code.text, PyUnicode_GET_LENGTH(code.text)
-    )
+    return code is not None and code.text is not None and glob_covers_text(pattern, code.text)
 
 
 cdef Stated read_stated(object fields, Stated above):

@@ -52,7 +52,8 @@ class Stats:
     the spans that ended, and so do the counts of `rules`, while `endings` are what really became of them.
 
     `endings` has a count for every name in ENDINGS. `deciding` spans are inside `on_end`, `buffered` ones wait,
-    `in_flight` ones are sent and not yet answered; these two are in the buffer, whose sizes are in bytes. `truncated` and `repaired` spans were cut to a limit or
+    `in_flight` ones are sent and not yet answered; these two are in the buffer, whose sizes are in bytes. `cut_short` spans have texts that rules
+    would have taken too long to look at. `truncated` and `repaired` spans were cut to a limit or
     had a value that could not be encoded as it was. `pulled` spans are kept only because an error below them was; what
     the rules said of them is in the counts of `rules` all the same. `internal_errors` counts what was caught, by place.
     """
@@ -70,6 +71,7 @@ class Stats:
     sent_bytes: int = 0
     retries: int = 0
     truncated: int = 0
+    cut_short: int = 0
     repaired: int = 0
     internal_errors: Mapping[str, int] = field(default_factory=dict)
     rules: tuple[RuleCount, ...] = ()
@@ -129,6 +131,8 @@ class Stats:
             lines.append(f"rule {name}: {outcomes or 'no match'}")
         if self.unreported:
             lines.append(f"{self.unreported} suppressed spans of former rules are carried by no span")
+        if self.cut_short:
+            lines.append(f"rules: {self.cut_short} spans whose texts take too long to look at")
         if errors := _nonzero(self.internal_errors):
             lines.append(f"internal errors: {errors}")
         if not self.balanced:

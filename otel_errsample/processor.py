@@ -262,6 +262,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
             sent_bytes=ledger.sent_bytes,
             retries=ledger.retries,
             truncated=ledger.truncated,
+            cut_short=ledger.cut_short,
             repaired=ledger.repaired,
             internal_errors=dict(ledger.internal_errors),
             rules=tuple(RuleCount(**count) for count in self.tallies.counts(self.table.names)),

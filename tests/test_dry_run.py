@@ -158,7 +158,9 @@ def test_every_exported_span_says_what_would_have_happened_to_it(run: Callable[.
 
 def test_the_rules_count_and_spend_as_they_would_in_earnest(run: Callable[..., Run]) -> None:
     earnest, rehearsed = run(dry_run=False).processor.stats(), run().processor.stats()
-    assert earnest.rules == rehearsed.rules
+    assert [rule._replace(bytes=0) for rule in earnest.rules] == list(rehearsed.rules), (
+        "nothing is sent on behalf of a rule"
+    )
     assert {"drop", "keep", "suppressed", "head", "sampled_out"} == {
         action for action, number in (rehearsed.dry_run or {}).items() if number
     }

@@ -150,6 +150,7 @@ NOTHING: dict[str, Any] = {
     "ledger": None,
     "tallies": None,
     "buffer": None,
+    "recorder": None,
     "classifier": None,
     "most_span_bytes": 0,
     "leaves_head_sampled": False,
@@ -240,7 +241,7 @@ def test_limiters_of_tables_that_never_came_into_force_are_bounded() -> None:
     first = _hot.RuleTable(Rules.parse("first: keep 1 per hour"), limits)
     assert [("keep", 0), ("suppressed", 0)] == outcomes(first, 2)
     for number in range(3):
-        many = "\n".join(f"r{number}_{place}: keep 1 per hour if root" for place in range(1000))
+        many = "\n".join(f"r{number}_{place}: keep 1 per hour if duration == {place}" for place in range(1000))
         _hot.RuleTable(Rules.parse(many), limits)
     assert 1000 == len(limits.pending())
     assert (0, 1) == (limits_total(limits), limits.unreported)

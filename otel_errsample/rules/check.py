@@ -31,7 +31,7 @@ SCOPES: Final = ("span", "path")
 MAX_COUNT: Final = 1_000_000
 MAX_KEYS: Final = 8
 MAX_OPERANDS: Final = 128
-MAX_CLASSES: Final = 256
+MAX_CLASSES: Final = 128
 _MAX_CLASS_PARTS: Final = 16
 _ORDERINGS: Final = ("<", "<=", ">", ">=")
 
@@ -138,11 +138,14 @@ def _check_variety(rules: Sequence[Rule], report: Report) -> None:
     operands: set[Operand] = set()
     classes: set[str] = set()
     for rule in rules:
-        for test in _tests(rule.condition) if rule.condition else ():
-            operands.add(test.operand)
+        tests = list(_tests(rule.condition)) if rule.condition else []
+        keys = rule.action.limit.keys if rule.action.limit else ()
+        for operand in (*keys, *(test.operand for test in tests)):
+            operands.add(operand)
             if len(operands) > MAX_OPERANDS:
                 message = f"rules are expected to look at no more than {MAX_OPERANDS} different facts and attributes"
-                report.stop(test.at, str(test.operand), message)
+                report.stop(operand.at, str(operand), message)
+        for test in tests:
             if test.op == "is":
                 classes.add(str(test.value))
                 if len(classes) > MAX_CLASSES:

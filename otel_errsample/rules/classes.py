@@ -87,7 +87,8 @@ class Targets:
             cls = resolve(name)
         bases = mro(cls) if cls is not None else ()
         names = {full_name(base) for base in bases} | {name}
+        same = {id(base) for base in bases}
         row = bytes(
-            target in names or _has(bases, known) for target, known in zip(self._names, self._classes, strict=True)
+            target in names or id(known) in same for target, known in zip(self._names, self._classes, strict=True)
         )
         return row, cls is not None and not _has(self._classes, None)

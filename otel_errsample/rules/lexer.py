@@ -13,7 +13,7 @@ from otel_errsample.rules.report import Report
 MAX_TEXT: Final = 256 * 1024
 MAX_RULES: Final = 1000
 MAX_TOKENS: Final = 4000  # a rule
-MAX_ALL_TOKENS: Final = 16_000  # reading, parsing and checking one takes 3 us
+MAX_ALL_TOKENS: Final = 10_000  # reading, parsing and checking one takes 3 us
 MAX_NESTING: Final = 32
 MAX_STRING: Final = 256
 

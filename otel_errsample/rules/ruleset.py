@@ -35,7 +35,7 @@ class Rules:
         """Read a rule set; rules are separated by new lines or ';', and the first that matches a span wins.
 
         `source` names the text in messages: a file or a variable. Raises RuleError, a ValueError that lists all
-        problems with line and column. Bounds: 256 Ki characters, 1000 rules, 200 tests and connectives a rule.
+        problems with line and column. Bounds: 256 Ki characters, 1000 rules, 10,000 words and marks, 200 tests and connectives a rule.
         """
         report = Report(text, source)
         rules = parse(text, report)
