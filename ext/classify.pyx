@@ -111,10 +111,12 @@ cdef class Classifier:
     """
     cdef ClassTable classes
     cdef Fingerprints prints
+    cdef Origins origins
 
     def __init__(self, table=None, in_app_include=(), *, helper_frames=(), user_rows=()):
         self.classes = ClassTable(taxonomy.load_table() if table is None else table, user_rows)
         self.prints = Fingerprints(in_app_include, helper_frames)
+        self.origins = Origins()
 
     cdef ErrorFacts classify(
         self, object span, object context, object attributes, object events, object status, size_t started_with
@@ -123,6 +125,7 @@ cdef class Classifier:
         cdef SpanCodes codes
         cdef int state = status_number(status)
         cdef object live = live_exception()
+        cdef object passing = live
         cdef object event = exception_event(events, 0) if events is not None and len(events) else None
         cdef int kind
         cdef Failure it
@@ -151,6 +154,8 @@ cdef class Classifier:
         if not left and event is not None:
             left = escaped(event) or (kind == SPAN_SERVER and codes.rpc == 0 and recorded_twice(events, event))
         if not (state == STATUS_ERROR or left or by_code):
+            if passing is not None:
+                self.origins.pass_on(passing, context, span_parent(span))
             return None
         if left and kind == SPAN_SERVER and codes.rpc == 0:
             codes.rpc = GRPC_UNKNOWN    # what grpc answers for an uncaught exception; the instrumentation says OK
@@ -163,7 +168,35 @@ cdef class Classifier:
         it.state = state
         it.span_kind = kind
         it.codes = codes
-        return self.fill(it)
+        facts = self.fill(it)
+        if live is not None:
+            self.look_back(facts, it.links, span_number(context))
+            facts.recorded = <PyObject *> event     # None is no attributes of an event
+        elif passing is not None:
+            self.origins.pass_on(passing, context, span_parent(span))
+        return facts
+
+    cdef int look_back(self, ErrorFacts facts, list links, uint64_t span) except -1:
+        """Find the span that the exception, or else what led to it, passed before it came to this one."""
+        cdef Link link = links[0]
+        cdef Passing *note = self.origins.find(link.exception, span)
+        facts.raised.address = <size_t> <PyObject *> link.exception
+        facts.raised.cls = <size_t> Py_TYPE(link.exception)
+        facts.raised.place = raise_point(link.exception)
+        if note != NULL:
+            facts.origin = note.origin
+            facts.propagated = note.origin != 0
+            facts.shared_verdict, facts.shared_rule = note.verdict, note.rule
+            return 0
+        others = [link.exception for link in links[1:]]
+        if (<Link> links[0]).info.group:
+            others += group_leaves((<Link> links[0]).exception)
+        for exception in others:
+            note = self.origins.find(exception, span)
+            if note != NULL:
+                facts.origin = note.origin
+                break
+        return 0
 
     cdef ErrorFacts fill(self, Failure it):
         """Everything that is known about a failure."""

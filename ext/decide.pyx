@@ -239,8 +239,21 @@ cdef inline void act_percent(RuleRow* row, uint64_t r, Decision* out) noexcept:
         out.action = SAMPLED_OUT
 
 
-cdef int act(RuleTable table, RuleRow* row, Look* look, object context, bint marked, Decision* out) except -1:
-    """Do what a matching rule says and count it; a marked span is kept anyway and spends no limit."""
+cdef int shared_action(int rule, ErrorFacts facts, bint marked) noexcept:
+    """What a limit need not be asked about any more, HEAD where it must be.
+
+    A marked span is kept anyway. An error that comes from an inner span spent its limit there: kept once it stays kept,
+    suppressed or sampled out by a rule it is so for the same rule; another rule may have room for it.
+    """
+    if marked:
+        return KEEP
+    if facts is not None and (facts.shared_verdict == KEEP or facts.shared_rule == rule):
+        return facts.shared_verdict
+    return HEAD
+
+
+cdef int act(RuleTable table, RuleRow* row, Look* look, object context, int shared, Decision* out) except -1:
+    """Do what a matching rule says and count it; where `shared` says it already, no limit is spent."""
     if row.verb == ACT_KEEP:
         out.action = KEEP
         out.weight = TH_SET
@@ -248,9 +261,9 @@ cdef int act(RuleTable table, RuleRow* row, Look* look, object context, bint mar
         out.action = DROP
     elif row.verb == ACT_PERCENT:
         act_percent(row, randomness_in(context), out)
-    elif row.verb != ACT_HEAD and marked:
-        out.action = KEEP
-        out.weight = TH_ERASED
+    elif row.verb != ACT_HEAD and shared != HEAD:
+        out.action = shared
+        out.weight = TH_ERASED if shared == KEEP else TH_AS_IS
     elif row.verb != ACT_HEAD:
         act_limited(table, row, look, context, out)
     row.counts.matched += 1
@@ -309,7 +322,7 @@ cdef int decide(
             if not table.conditions.hold(entries[place].node, &look):
                 continue
             row = &table.rows[entries[place].rule]
-            act(table, row, &look, context, marked, out)
+            act(table, row, &look, context, shared_action(entries[place].rule, facts, marked), out)
             if not row.shadow:
                 out.rule = entries[place].rule
                 break

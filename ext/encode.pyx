@@ -47,33 +47,30 @@ cdef enum:
     LINK_FLAGS = 0x35
     STATUS_MESSAGE = 0x12
     STATUS_CODE = 0x18
-    LEVELS = 6
+    LEVELS = 4
     BLOCK = 65536                   # bytes of a scratch block: all but the rarest spans fit
     MOST_SPARE = 4                  # more are in use at once only when spans end inside one another
 
-# Level by level, what explains a failure least goes first. A long message repeats itself, the middle of a deep stack is
-# recursion; only the last level gives up attributes, events and links, and then fits 4 KiB whatever the span holds.
+# The texts of an error are bounded on every span: a long message repeats itself, the middle of a deep stack is
+# recursion. Level by level then, what explains a failure least goes first; only the last level gives up attributes,
+# events and links, and then fits 4 KiB whatever the span holds.
 cdef Cuts[LEVELS] CUTS
 CUTS[0] = Cuts(
-    text=NO_LIMIT, message=NO_LIMIT, stack=NO_LIMIT, name=NO_LIMIT, state=NO_LIMIT,
+    text=NO_LIMIT, message=1024, stack=8192, description=256, name=NO_LIMIT, state=NO_LIMIT,
     items=ALL_ITEMS, attributes=ALL_ITEMS, events=ALL_ITEMS, links=ALL_ITEMS, fit=False,
 )
 CUTS[1] = CUTS[0]
-CUTS[1].message = 1024
+CUTS[1].text = CUTS[1].stack = 1024
+CUTS[1].name = 256
+CUTS[1].state = 512                 # what W3C Trace Context asks everyone to carry at least
+CUTS[1].items = 64
 CUTS[2] = CUTS[1]
-CUTS[2].stack = 8192
+CUTS[2].attributes = 32
+CUTS[2].events = 4
+CUTS[2].links = 8
 CUTS[3] = CUTS[2]
-CUTS[3].text = CUTS[3].stack = 1024
-CUTS[3].name = 256
-CUTS[3].state = 512                 # what W3C Trace Context asks everyone to carry at least
-CUTS[3].items = 64
-CUTS[4] = CUTS[3]
-CUTS[4].attributes = 32
-CUTS[4].events = 4
-CUTS[4].links = 8
-CUTS[5] = CUTS[4]
-CUTS[5].attributes = CUTS[5].events = CUTS[5].links = 0
-CUTS[5].fit = True
+CUTS[3].attributes = CUTS[3].events = CUTS[3].links = 0
+CUTS[3].fit = True
 
 cdef PyObject* DEQUE = <PyObject*> deque
 
@@ -205,8 +202,7 @@ cdef void put_status(Encoder* e, object status) noexcept:
     if status is None:
         return
     content = open_message(e.w, SPAN_STATUS, 1)
-    # The SDK writes the message into the description too: one cut for both.
-    put_text(e.w, STATUS_MESSAGE, peek(e, <Accessor> status_description, status), e.cuts.message, &e.repaired)
+    put_text(e.w, STATUS_MESSAGE, peek(e, <Accessor> status_description, status), e.cuts.description, &e.repaired)
     code = peek(e, <Accessor> status_code, status)
     put_varint(e.w, STATUS_CODE, member_position(e, STATUS_MEMBERS, code))
     close_message(e.w, content, 1)
@@ -220,6 +216,7 @@ cdef void put_event(Encoder* e, object event) noexcept:
     attributes = peek(e, <Accessor> event_attributes, event)
     if attributes is not None:
         e.in_event = True
+        e.stack_elsewhere = <PyObject*> attributes == e.bare
         left_out = put_attributes(e, EVENT_ATTRIBUTES, attributes, e.cuts.attributes, 0)
         e.in_event = False
     dropped = peek(e, <Accessor> event_dropped_attributes, event)
@@ -316,12 +313,19 @@ cdef bytes extra_fields(dict extra):
     try:
         e.w = &w
         e.in_event = False
+        e.bare = NULL
         e.repaired = 0
         e.cuts = &CUTS[0]
         put_attributes(&e, SPAN_ATTRIBUTES, extra, ALL_ITEMS, 0)
         return None if e.repaired or w.overflow else w.start[:w.size]
     finally:
         writer_close(&w)
+
+
+cdef bytes ORIGIN_FIELDS = extra_fields({"errsample.origin.span_id": "0" * 16})
+cdef bytes PROPAGATED_FIELDS = extra_fields({"errsample.origin.span_id": "0" * 16, "errsample.propagated": True})
+cdef Py_ssize_t ORIGIN_DIGITS = ORIGIN_FIELDS.index(b"0" * 16)
+cdef const char *HEX_DIGITS = b"0123456789abcdef"
 
 
 cdef void put_span(
@@ -368,9 +372,11 @@ cdef void put_span(
 
 cdef int encode_span(
     Writer* w, object span, object context, object attributes, object events, object status, object trace_state,
-    object extra, object encoded, uint32_t* repaired
+    object extra, object encoded, PyObject* bare, uint32_t* repaired
 ) except -1:
     """Write the span as a field of ScopeSpans.spans; returns the level of cuts it took, 0 for none.
+
+    `bare` are the attributes of the event of which the stack text is on another span, or NULL.
 
     `trace_state` replaces the span's own unless None; `extra` follows the attributes, and `encoded` is what
     `extra_fields` made of it, or None. Raises ValueError where there
@@ -382,6 +388,7 @@ cdef int encode_span(
         raise ValueError("the span has no readable context")
     e.w = w
     e.in_event = False
+    e.bare = bare
     for level in range(LEVELS):
         e.cuts = &CUTS[level]
         e.repaired = 0

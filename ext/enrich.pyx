@@ -5,6 +5,7 @@ attributes or 1 KiB is left out from the end. Entered under the GIL; user values
 """
 
 cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_CheckExact, PyDict_Next
 from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_CheckExact
 from cpython.object cimport PyObject
@@ -25,6 +26,7 @@ cdef enum:
     USER_ATTRIBUTES = 16
     USER_KEY = 128
     USER_TEXT = 1024
+    ORIGIN_BYTES = 68       # errsample.origin.span_id and errsample.propagated, which are added to what is remembered
     REMEMBERED = 256        # enrichments; `brief` bounds each
     WAYS = 4                # places that an error may be remembered at
 
@@ -91,9 +93,12 @@ cpdef dict enrich(
         extra["errsample.suppressed"] = min(carried, <uint64_t> 0x7FFFFFFFFFFFFFFF)     # int64 on the wire
         room -= len("errsample.suppressed") + 8
     if failed:
+        room -= ORIGIN_BYTES
         room = put(extra, attributes, "error.type", error_type(facts), TYPE_LENGTH, room)
         room = put(extra, attributes, "errsample.fingerprint", facts.fingerprint, TYPE_LENGTH, room)
         room = put(extra, attributes, "errsample.kind", <str> KINDS[facts.kind_code], TYPE_LENGTH, room)
+        if facts.origin:
+            put_origin(extra, attributes, facts)
     if failed or kept_by_processor:
         room = put(extra, attributes, "errsample.rule", rule_name, RULE_LENGTH, room)
         room = put(extra, attributes, "errsample.scope", scope_name, RULE_LENGTH, room)
@@ -108,6 +113,14 @@ cpdef dict enrich(
         room = put(extra, attributes, "errsample.root.type", facts.cause, TYPE_LENGTH, room)
         put_chain(extra, attributes, facts, room)
     return extra or None
+
+
+cdef put_origin(dict extra, object attributes, ErrorFacts facts):
+    """Where the error, or what led to it, was first; there is room for both."""
+    if attributes is None or "errsample.origin.span_id" not in attributes:
+        extra["errsample.origin.span_id"] = facts.origin_span_id
+    if facts.propagated and (attributes is None or "errsample.propagated" not in attributes):
+        extra["errsample.propagated"] = True
 
 
 cdef put_chain(dict extra, object attributes, ErrorFacts facts, Py_ssize_t room):
@@ -129,7 +142,7 @@ cdef class Enrichment:
     """The extra attributes of errors that are alike, and their bytes on the wire."""
     cdef dict extra             # not to be changed
     cdef bytes encoded          # as fields of the span
-    cdef ErrorFacts facts       # what they were made of; nothing else is filled in
+    cdef ErrorFacts facts       # what they were made of; of another span it says nothing, since that is no error's own
     cdef object rule
     cdef int own
 
@@ -208,20 +221,32 @@ cdef class Enrichments:
         self, Py_ssize_t slot, ErrorFacts facts, object attributes, object rule, object scope, int own
     ):
         cdef Enrichment made = Enrichment.__new__(Enrichment)
-        made.extra = enrich(facts, attributes, rule, scope, 0, True)
-        made.encoded = extra_fields(made.extra)
-        if made.encoded is None:
-            return None
-        made.rule = rule
-        made.own = own
         made.facts = ErrorFacts.__new__(ErrorFacts)
+        made.facts.error = True
         made.facts.fingerprint, made.facts.culprit = facts.fingerprint, facts.culprit
         made.facts.kind_code, made.facts.fault_code = facts.kind_code, facts.fault_code
         made.facts.severity_code, made.facts.recovery_code = facts.severity_code, facts.recovery_code
         made.facts.source_code, made.facts.code, made.facts.domain = facts.source_code, facts.code, facts.domain
         made.facts.exception, made.facts.cause, made.facts.chain = facts.exception, facts.cause, facts.chain
+        made.extra = enrich(made.facts, attributes, rule, scope, 0, True)
+        made.encoded = extra_fields(made.extra)
+        if made.encoded is None:
+            return None
+        made.rule = rule
+        made.own = own
         self.made[slot] = made
         return made
+
+
+cdef bytes origin_fields(ErrorFacts facts):
+    """What `put_origin` adds, as fields of a span, the digits written into what is the same for all."""
+    cdef bytes pattern = PROPAGATED_FIELDS if facts.propagated else ORIGIN_FIELDS
+    cdef bytes made = PyBytes_FromStringAndSize(PyBytes_AS_STRING(pattern), PyBytes_GET_SIZE(pattern))
+    cdef char *digits = PyBytes_AS_STRING(made) + ORIGIN_DIGITS
+    cdef int place
+    for place in range(16):
+        digits[place] = HEX_DIGITS[(facts.origin >> (60 - 4 * place)) & 15]
+    return made
 
 
 cdef object plain_value(object value):

@@ -8,6 +8,13 @@ from otel_errsample.taxonomy import FAULTS, KINDS, RECOVERIES, SEVERITIES
 SOURCES = ("live", "event", "event_partial", "status", "code")
 
 
+cdef struct Raised:
+    # What tells one exception from another without keeping it; address 0: none.
+    size_t address
+    size_t cls
+    size_t place        # code and instruction of the raise point, mixed
+
+
 @cython.final
 @cython.freelist(16)
 cdef class ErrorFacts:
@@ -27,10 +34,20 @@ cdef class ErrorFacts:
     cdef readonly object culprit        # "module:function"
     cdef readonly tuple chain           # full class names from the outermost to the root cause; None for one alone
     cdef uint64_t fingerprint_hash      # the 64 bits of fingerprint; 0: none
+    cdef Raised raised                  # which exception it is, for the spans around
+    cdef uint64_t origin                # id of the span that the error, or what led to it, passed first; 0: this one
+    cdef readonly bint propagated       # it is the very error of that span
+    cdef int shared_verdict, shared_rule    # what was said of it there, HEAD for nothing
+    cdef PyObject *recorded             # attributes of its event, to be compared only while the span ends
     # The classes, for `exception is` and `cause is`; None where only a name is known. Never the instance.
     cdef object exception_class
     cdef object cause_class
     cdef object leaf_classes            # tuple of the classes of an ExceptionGroup's leaves, or None
+
+    @property
+    def origin_span_id(self):
+        """The id of the kept span that the error, or what led to it, passed first, as 16 hex digits; None: this one."""
+        return f"{self.origin:016x}" if self.origin else None
 
     @property
     def kind(self):

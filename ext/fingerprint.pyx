@@ -287,6 +287,8 @@ cdef class Fingerprints:
         cdef str below = ""
         cdef Py_ssize_t length = above_message(text, type_name, message)
         if length < 0:
+            if len(text) > LONGEST_SEARCHED:
+                return self.partial
             body = stacktext.above_message(text, type_name, message)
             if body is None:
                 return self.partial
@@ -327,7 +329,7 @@ cdef class Fingerprints:
 
     cdef Print plain(self, str alias, str code, str message, str endpoint):
         """The fingerprint where there is no frame: by code, else by message, and by endpoint."""
-        cdef str label = fingerprint.template(message or "") if code is None else code
+        cdef str label = fingerprint.template((message or "")[:LONGEST_TEXT]) if code is None else code
         if endpoint is not None:
             endpoint = endpoint[:LONGEST_ENDPOINT]
         cdef object key = (alias, label, endpoint)

@@ -12,6 +12,7 @@ cdef enum:
 
 cdef enum:
     LEAVES = 64         # exceptions of a group looked at
+    LONGEST_HEAD = 301  # characters of a description in which a class is looked for; one that is all name is none
     DEPTH = 8           # wrappers and groups inside each other looked into
 
 cdef int KIND_AUTH = KINDS.index("auth")
@@ -256,7 +257,7 @@ cdef Code decide_kind(Failure it, ClassTable classes):
         (judge(it, classes, it.links, 0, 0) if info is not None else take_by_code(it, classes.by_code))
         or take_span_code(it, info, it.on_span)
         or (it.attributes is not None and take_hint(it, classes, it.attributes.get("error.type")))
-        or (it.description is not None and take_hint(it, classes, it.description.partition(":")[0]))
+        or (it.description is not None and take_hint(it, classes, it.description[:LONGEST_HEAD].partition(":")[0]))
     ) and info is not None:
         it.recovery, it.severity, it.library = info.recovery, info.severity, info.library
     if it.stated is not None:

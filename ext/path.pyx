@@ -63,9 +63,10 @@ cdef class Path:
     cdef bint dry_run                   # the head sampler alone decides, the rules are rehearsed
     cdef readonly uint64_t pulled       # spans kept for the sake of another one only
     cdef uint64_t[5] rehearsed          # spans by what would have been done, numbered as ACTIONS
+    cdef bint repeats_stacks            # on every span that an exception passes
     cdef bint leaves_head_sampled       # stands beside another processor: what the head sampler kept is not ours
     cdef object user_enrich, on_verdict
-    cdef object rebuild                 # for a user's exporter: (span, trace_state, extra) -> ReadableSpan
+    cdef object rebuild                 # for a user's exporter: (span, trace_state, extra, bare) -> ReadableSpan
     cdef object start_worker
     cdef bint worker_alive
     cdef object last_sampler
@@ -79,7 +80,8 @@ cdef class Path:
 
     def prepare(self, Ledger ledger, Limits limits, Tallies tallies, Buffer buffer, RuleTable table,
                 Classifier classifier, *, Recorder recorder, str scope, size_t most_span_bytes,
-                bint leaves_head_sampled, bint dry_run, user_enrich, on_verdict, rebuild, start_worker):
+                bint leaves_head_sampled, bint dry_run, bint repeats_stacks, user_enrich, on_verdict, rebuild,
+                start_worker):
         """Put the stages together; once, before the first span."""
         self.ledger = ledger
         self.limits = limits
@@ -92,6 +94,7 @@ cdef class Path:
         self.most_span_bytes = most_span_bytes
         self.leaves_head_sampled = leaves_head_sampled
         self.dry_run = dry_run
+        self.repeats_stacks = repeats_stacks
         self.user_enrich = user_enrich
         self.on_verdict = on_verdict
         self.rebuild = rebuild
@@ -185,6 +188,8 @@ cdef class Path:
             table.rows[decision.rule].counts.bytes += decision.size
         if mark.span != 0 or decision.action == KEEP and self.reach_of(table, decision.rule, facts) == SCOPE_PATH:
             self.mark_parent(span, rule if decision.action == KEEP else marking, &decision, &mark)
+        if facts is not None and facts.raised.address:
+            self.pass_error(span, context, facts, &decision, ending == PENDING)
         if self.on_verdict is not None and facts is not None and facts.error:
             self.tell(context, facts, &decision, rule, ending == PENDING)
         return ending
@@ -195,6 +200,21 @@ cdef class Path:
         if scope == UNSAID:
             scope = self.scope if facts is not None and facts.error else SCOPE_SPAN
         return scope
+
+    cdef int pass_error(self, object span, object context, ErrorFacts facts, Decision* decision, bint kept) except -1:
+        """Note for the spans around that the exception passed this one, and what became of it."""
+        cdef uint64_t origin = facts.origin if facts.propagated else 0
+        cdef int verdict = facts.shared_verdict
+        cdef int rule = facts.shared_rule
+        if decision.action in (KEEP, SUPPRESSED, SAMPLED_OUT):
+            verdict, rule = decision.action, decision.rule
+        try:
+            if kept and origin == 0:
+                origin = span_number(context)
+            self.classifier.origins.put(&facts.raised, span_parent(span), origin, verdict, rule)
+        except BaseException as error:
+            self.swallow("origin", error)
+        return 0
 
     cdef int mark_parent(self, object span, object rule, Decision* decision, Mark* own) except -1:
         """After the span's ending is certain: what fails here costs an ancestor, not the books."""
@@ -247,6 +267,7 @@ cdef class Path:
         cdef int level
         cdef int ending
         cdef bint failed = facts is not None and facts.error
+        cdef PyObject *bare = NULL
         cdef str scope = <str> SCOPES[decision.scope]
         if failed:
             decision.lane = max(decision.lane, self.lane_of(facts))
@@ -256,6 +277,10 @@ cdef class Path:
             enrichment = self.enrichments.of(facts, attributes, rule, scope)
         if enrichment is not None:
             extra, encoded = enrichment.extra, enrichment.encoded
+            if facts.origin:
+                extra = dict(<dict> extra)
+                put_origin(extra, attributes, facts)
+                encoded = <bytes> encoded + origin_fields(facts)
         else:
             extra = enrich(facts, attributes, rule, scope, decision.carried, not sampled)
             if notes is not None:
@@ -265,17 +290,19 @@ cdef class Path:
         if self.leaves_head_sampled:
             # The other processor exports the sampled spans at a rate we do not know.
             decision.weight = TH_ERASED
+        if failed and facts.propagated and not self.repeats_stacks:
+            bare = facts.recorded
         trace_state = reweigh(context_trace_state(context), decision.weight, decision.threshold, self.all_arrive)
         group = self.groups.of(span)
         writer_open(&writer, room_for(self.most_span_bytes, group))
         try:
             level = encode_span(
-                &writer, span, context, attributes, events, status, trace_state, extra, encoded, &repaired
+                &writer, span, context, attributes, events, status, trace_state, extra, encoded, bare, &repaired
             )
             self.ledger.truncated += level > 0
             self.ledger.repaired += repaired > 0
             if self.rebuild is not None:
-                copy = self.rebuild(span, trace_state, extra)
+                copy = self.rebuild(span, trace_state, extra, None if bare == NULL else <object> bare)
             ending = self.buffer.admit(writer.start, writer.size, copy, decision.lane, group, decision)
             if ending == PENDING:
                 decision.size = writer.size
@@ -342,6 +369,7 @@ cdef class Path:
         self.tallies.reset()
         memset(self.rehearsed, 0, sizeof(self.rehearsed))
         self.marks.clear()
+        self.classifier.origins.clear()
         self.pulled = 0
         self.ledger.clear()
         self.groups.clear()

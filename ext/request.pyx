@@ -17,7 +17,7 @@ cdef enum:
     HEAD_CAP = 65536                    # bytes of an encoded resource, and of a scope
 
 
-cdef Cuts HEAD_CUTS = CUTS[3]
+cdef Cuts HEAD_CUTS = CUTS[1]
 HEAD_CUTS.fit = True
 
 
@@ -124,7 +124,7 @@ def encode_counted(span, str trace_state=None, dict extra=None, cap=1 << 21):
     status = peek(&e, <Accessor> span_status, span)
     writer_open(&w, cap)
     try:
-        level = encode_span(&w, span, context, attributes, events, status, trace_state, extra, None, &repaired)
+        level = encode_span(&w, span, context, attributes, events, status, trace_state, extra, None, NULL, &repaired)
         return w.start[:w.size], level, e.repaired + repaired
     finally:
         writer_close(&w)

@@ -29,6 +29,8 @@ cdef extern from *:
     uint64_t errsample_folded(uint64_t a, uint64_t b) noexcept nogil
 
 cdef enum:
+    COMPARED = 4096         # characters at either end of a message, which may have 50 million of them
+    LONGEST_SEARCHED = 1 << 20  # characters of a text in which the message is looked for
     HASH_LANES = 4          # hashed side by side: a multiplication waits for the one before it
     HASH_BLOCK = 64         # bytes that all lanes take together
 
@@ -55,6 +57,16 @@ cdef class StackNote:
     cdef Print uncoded      # its fingerprint where no code takes part, once made
 
 
+cdef bint ends_as(str text, str message, Py_ssize_t start, Py_ssize_t end) except -1:
+    """Whether a message stands there; of a long one its beginning and its end are compared."""
+    if len(message) <= 2 * COMPARED:
+        return PyUnicode_Tailmatch(text, message, start, end, 1)
+    return (
+        PyUnicode_Tailmatch(text, message[:COMPARED], start, start + COMPARED, 1)
+        and PyUnicode_Tailmatch(text, message[len(message) - COMPARED:], start, end, 1)
+    )
+
+
 cdef Py_ssize_t above_message(str text, str type_name, str message) except -2:
     """Where stacktext.above_message, which takes 1 us, would cut a text that ends as it usually does; else -1."""
     cdef Py_ssize_t end = len(text) - 1
@@ -63,7 +75,7 @@ cdef Py_ssize_t above_message(str text, str type_name, str message) except -2:
     if (
         message and start > 0 and text[end] == c"\n" and text[start - 1] == c"\n"
         and text[colon] == c":" and text[colon + 1] == c" "
-        and PyUnicode_Tailmatch(text, message, colon + 2, end, 1)
+        and ends_as(text, message, colon + 2, end)
         and PyUnicode_Tailmatch(text, type_name, start, colon, 1)
         and not (type_name[0] == c"_" and type_name.startswith("__main__."))
     ):

@@ -212,10 +212,11 @@ cdef object without_middle(Writer* w, object text, size_t limit):
     cdef size_t budget = limit - LONGEST_MARKER
     cdef size_t size = 0
     cdef Py_ssize_t head, tail
-    measure(w, text, NO_LIMIT, &t)
-    if t.size <= limit:
-        return text
-    tail = t.units
+    tail = PyUnicode_GET_LENGTH(text)
+    if <size_t> tail <= limit:      # no character takes less than a byte, so a longer text need not be measured
+        measure(w, text, NO_LIMIT, &t)
+        if t.size <= limit:
+            return text
     measure(w, text, budget // 4, &t)
     head = t.units
     while True:

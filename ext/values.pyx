@@ -66,6 +66,7 @@ cdef struct Cuts:
     size_t text             # bytes of a string or bytes value; NO_LIMIT: whole
     size_t message          # of exception.message in an event
     size_t stack            # of exception.stacktrace in an event, cut in the middle
+    size_t description      # of the status
     size_t name             # of names and keys
     size_t state            # of the trace state
     Py_ssize_t items        # of an array or map
@@ -79,6 +80,8 @@ cdef struct Encoder:
     Writer* w
     const Cuts* cuts
     bint in_event
+    PyObject* bare          # attributes of the event of which the stack text is on another span, or NULL
+    bint stack_elsewhere    # the event being written is that one
     uint32_t repaired       # values that could not be written as they are
 
 
@@ -220,10 +223,12 @@ cdef void put_attribute(Encoder* e, uint8_t tag, object key, object value, int d
         key = text_of(key, &e.repaired)
     measure(e.w, key, e.cuts.name, &k)
     limit = e.cuts.text
-    if e.in_event and k.kind == 0 and e.cuts.message != NO_LIMIT:
+    if e.in_event and k.kind == 0:
         if k.size == 17 and memcmp(k.data, b"exception.message", 17) == 0:
             limit = e.cuts.message
         elif k.size == 20 and memcmp(k.data, b"exception.stacktrace", 20) == 0 and PyUnicode_Check(value):
+            if e.stack_elsewhere:
+                return
             limit = e.cuts.stack
             value = without_middle(e.w, value, limit)
     if not read_scalar(e, value, limit, &s):

@@ -61,6 +61,10 @@ class ErrorFacts:
     @property
     def chain(self) -> tuple[str, ...] | None: ...
     @property
+    def propagated(self) -> bool: ...
+    @property
+    def origin_span_id(self) -> str | None: ...
+    @property
     def kind(self) -> str: ...
     @property
     def fault(self) -> str: ...
@@ -381,9 +385,13 @@ class Path:
         most_span_bytes: int,
         leaves_head_sampled: bool,
         dry_run: bool,
+        repeats_stacks: bool,
         user_enrich: Callable[[ReadableSpan, ErrorFacts], Mapping[str, AnyValue] | None] | None,
         on_verdict: Callable[[Verdict], None] | None,
-        rebuild: Callable[[ReadableSpan, str | None, dict[str, AnyValue] | None], ReadableSpan] | None,
+        rebuild: Callable[
+            [ReadableSpan, str | None, dict[str, AnyValue] | None, dict[str, AnyValue] | None], ReadableSpan
+        ]
+        | None,
         start_worker: Callable[[], None],
     ) -> None: ...
     def rehearsals(self) -> dict[str, int]: ...

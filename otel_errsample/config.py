@@ -125,6 +125,12 @@ SETTINGS: Final = (
         "Record exceptions without formatting again the stack frames that were formatted before; `false`: as the SDK does.",
     ),
     Setting(
+        "propagated_stacks",
+        "OTEL_ERRSAMPLE_PROPAGATED_STACKS",
+        False,
+        "`true`: repeat an exception's stack trace on every span it passes. Otherwise the first kept one has it, and the others name that span.",
+    ),
+    Setting(
         "dry_run",
         "OTEL_ERRSAMPLE_DRY_RUN",
         False,
@@ -208,6 +214,7 @@ class Settings:
     in_app_include: tuple[str, ...]
     helper_frames: tuple[str, ...]
     fast_exceptions: bool
+    propagated_stacks: bool
     dry_run: bool
     max_request_bytes: int
     schedule_delay_ms: int

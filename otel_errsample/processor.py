@@ -162,6 +162,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
             most_span_bytes=most_bytes,
             leaves_head_sampled=not head_sampled,
             dry_run=settings.dry_run,
+            repeats_stacks=settings.propagated_stacks,
             user_enrich=enrich,
             on_verdict=on_verdict,
             rebuild=enriched if exporter is not None else None,

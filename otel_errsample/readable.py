@@ -2,40 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from opentelemetry.attributes import BoundedAttributes
-from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import SpanContext, TraceState
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.trace import SpanContext, Status, TraceState
 from opentelemetry.util.types import AnyValue, Attributes
 
+from otel_errsample.bounds import bounded_events, bounded_status
 
-def enriched(span: ReadableSpan, trace_state: str | None, extra: Mapping[str, AnyValue] | None) -> ReadableSpan:
+
+def enriched(
+    span: ReadableSpan,
+    trace_state: str | None,
+    extra: Mapping[str, AnyValue] | None,
+    bare: Mapping[str, Any] | None = None,
+) -> ReadableSpan:
     """A copy of `span`; the span itself is shared with the other processors and stays as it is.
 
-    `trace_state` is the header to carry (None: the span's own, "": none), `extra` what is added to its attributes.
+    `trace_state` is the header to carry (None: the span's own, "": none), `extra` what is added to its attributes, `bare`
+    the attributes of the event of which the stack text is on another span. The texts of errors are cut to size.
     """
-    if trace_state is None and not extra:
+    events, status = bounded_events(span._events, bare), bounded_status(span.status)
+    if trace_state is None and not extra and events is span._events and status is span.status:
         return span
     context = span.get_span_context()
     if trace_state is not None and context is not None:
         state = TraceState.from_header([trace_state]) if trace_state else TraceState()
         context = SpanContext(context.trace_id, context.span_id, context.is_remote, context.trace_flags, state)
-    return copied(span, context, _with_extra(span, extra) if extra else span._attributes)
+    return copied(span, context, _with_extra(span, extra) if extra else span._attributes, events, status)
 
 
-def copied(span: ReadableSpan, context: SpanContext | None, attributes: Attributes) -> ReadableSpan:
-    """A copy with another context and other attributes."""
+def copied(
+    span: ReadableSpan,
+    context: SpanContext | None,
+    attributes: Attributes,
+    events: Sequence[Event] | None = None,
+    status: Status | None = None,
+) -> ReadableSpan:
+    """A copy with another context and other attributes, and events and status in the place of the span's own."""
     return ReadableSpan(
         name=span.name,
         context=context,
         parent=span.parent,
         resource=span.resource,
         attributes=attributes,
-        events=span._events,
+        events=span._events if events is None else events,
         links=span._links,
         kind=span.kind,
-        status=span.status,
+        status=span.status if status is None else status,
         start_time=span.start_time,
         end_time=span.end_time,
         instrumentation_scope=span.instrumentation_scope,

@@ -39,6 +39,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
         in_app_include=(),
         helper_frames=(),
         fast_exceptions=True,
+        propagated_stacks=False,
         dry_run=False,
         max_request_bytes=2 * 1024 * 1024,
         schedule_delay_ms=5000,

@@ -206,7 +206,7 @@ def test_a_list_that_holds_itself_is_cut_and_costs_its_neighbours_nothing() -> N
     field, level, _ = hot.encode_counted(
         make_span(attributes={"k": endless}), extra={"errsample.rule": "pay"}, cap=8192
     )
-    assert (5, "errsample.rule") == (level, parse(field).attributes[0].key)
+    assert (3, "errsample.rule") == (level, parse(field).attributes[0].key)
 
 
 class Endless(Sequence[int]):
@@ -226,4 +226,4 @@ def test_long_buffers_are_cut_like_bytes(view: bool) -> None:
     data = bytearray(range(256)) * 100
     value = memoryview(data) if view else data
     field, level, _ = hot.encode_counted(make_span(attributes={"k": value}), cap=4096)
-    assert (3, bytes(data[:1024])) == (level, parse(field).attributes[0].value.bytes_value)
+    assert (1, bytes(data[:1024])) == (level, parse(field).attributes[0].value.bytes_value)
