@@ -75,6 +75,7 @@ class Trial:
             most_span_bytes=MOST_SPAN_BYTES,
             leaves_head_sampled=False,
             dry_run=False,
+            repeats_stacks=settings.propagated_stacks,
             user_enrich=None,
             on_verdict=on_verdict,
             rebuild=self._note,
@@ -112,7 +113,13 @@ class Trial:
         batch.end(0, 1, "delivered")
         return self._kept and self._kept._replace(pulled=self._path.pulled > pulled)
 
-    def _note(self, span: ReadableSpan, trace_state: str | None, extra: Mapping[str, AnyValue] | None) -> ReadableSpan:
+    def _note(
+        self,
+        span: ReadableSpan,
+        trace_state: str | None,
+        extra: Mapping[str, AnyValue] | None,
+        bare: Mapping[str, AnyValue] | None,
+    ) -> ReadableSpan:
         self._kept = Kept(trace_state, extra or {})
         return span
 
