@@ -109,6 +109,25 @@ def starts(make: MakeSide) -> MakeArm:
     return arm
 
 
+def records(make: MakeSide, *, recording: bool = True) -> MakeArm:
+    """A span starts, records an exception of 15 frames and is forgotten; `recording=False`: only that it starts."""
+
+    def arm() -> Arm:
+        side = make()
+        tracer = spans.provider(side.processor).get_tracer(__name__)
+        error = _raised()
+
+        def run(rounds: int) -> None:
+            for _ in range(rounds):
+                span = tracer.start_span("GET /api/v2/orders/{id}")
+                if recording:
+                    span.record_exception(error)
+
+        return Arm(run, close=side.close)
+
+    return arm
+
+
 def lives(make: MakeSide, sampler: Sampler, *, all_arrive: bool = True) -> MakeArm:
     """A healthy span from its start to its end, under `sampler`; what that one drops has no ending to be counted."""
 
@@ -150,6 +169,14 @@ def _end_while_handling(on_end: Callable[[ReadableSpan], None], span: ReadableSp
         spans.descend(spans.FRAMES, index)
     except spans.ReservationError:
         on_end(span)
+
+
+def _raised() -> spans.ReservationError:
+    try:
+        spans.descend(spans.FRAMES, 0)
+    except spans.ReservationError as error:
+        return error
+    raise AssertionError
 
 
 def _failing_request(tracer: Tracer, index: int) -> None:

@@ -33,6 +33,7 @@ from benchmarks.arms import (
     fails,
     hoards,
     lives,
+    records,
     serves,
     starts,
 )
@@ -40,7 +41,7 @@ from benchmarks.target import Target, at_most, most_memory, of_noop, of_stock
 from otel_errsample import ErrorAwareSampler
 
 Arms = Mapping[str, MakeArm]
-STAGES: Final = ("track", "classify", "decide", "enrich", "encode", "buffer", "export")
+STAGES: Final = ("track", "record", "classify", "decide", "enrich", "encode", "buffer", "export")
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,16 @@ CASES: Final = (
         " (stock: queued)",
         {"stock": fails(sides.queueing), "ours": fails(lambda: sides.suppressing(FAILED()))},
         rounds=300,
+    ),
+    Case(
+        "record_known_frames",
+        "An exception whose 15 frames failed before is recorded on its span (noop: the span starts)",
+        {
+            "noop": records(_keeping, recording=False),
+            "stock": records(sides.queueing),
+            "ours": records(_keeping),
+        },
+        counted=True,
     ),
     Case(
         "classify_span_not_kept",

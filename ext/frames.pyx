@@ -138,15 +138,21 @@ cdef class FrameTexts:
         made.text, made.filename, made.line, made.function = printing.first_frame(traceback)
         # "<frozen importlib._bootstrap>" and the like have no source to wait for.
         made.uses = -1 if made.text.count("\n") > 1 or made.filename.startswith("<") else SOURCELESS_USES
-        self.forget(key)
         if len(made.text) <= LONGEST_BLOCK:
-            while len(self.blocks) >= BLOCKS or self.characters + len(made.text) > BLOCK_TEXTS:
-                # The oldest quarter: what a storm of new code adds must not cost all that is known its place.
-                for old in PyDict_Keys(self.blocks)[:len(self.blocks) // 4 + 1]:
-                    self.forget(old)
+            self.make_room(len(made.text))
+            self.forget(key)
             self.blocks[key] = made
             self.characters += len(made.text)
         return made
+
+    cdef int make_room(self, size_t characters) except -1:
+        """Forget the oldest quarter: what a storm of new code adds must not cost all that is known its place."""
+        while self.blocks and (len(self.blocks) >= BLOCKS or self.characters + characters > BLOCK_TEXTS):
+            for old in PyDict_Keys(self.blocks)[:len(self.blocks) // 4 + 1]:
+                self.forget(old)
+        if not self.blocks:
+            self.characters = 0     # letting go of code may run a finaliser that comes in here and upsets the account
+        return 0
 
     cdef int forget(self, object key) except -1:
         cdef Block old = self.blocks.pop(key, None)
