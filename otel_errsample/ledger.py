@@ -110,12 +110,12 @@ class Stats:
 
     def __str__(self) -> str:
         endings = _nonzero(self.endings)
-        sent = f"{self.requests} requests, {_size(self.sent_bytes)}, {self.retries} retries"
+        sent = f"{self.requests} requests, {size_text(self.sent_bytes)}, {self.retries} retries"
         waiting = f"{self.buffered} spans waiting, {self.in_flight} in flight"
-        peak = _size(self.peak_buffer_bytes)
+        peak = size_text(self.peak_buffer_bytes)
         lines = [
             f"{self.ended} spans ended, {self.errors} of them errors" + (f": {endings}" if endings else ""),
-            f"buffer: {waiting}, {_size(self.buffer_bytes)} of {_size(self.capacity_bytes)}, peak {peak}",
+            f"buffer: {waiting}, {size_text(self.buffer_bytes)} of {size_text(self.capacity_bytes)}, peak {peak}",
             f"export: {sent}; {self.truncated} spans truncated, {self.repaired} repaired",
             f"exporter {self.exporter}, worker {self.worker}",
         ]
@@ -144,7 +144,8 @@ def _nonzero(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
 
 
-def _size(count: int) -> str:
+def size_text(count: int) -> str:
+    """A number of bytes for people."""
     for unit, scale in (("MiB", 1 << 20), ("KiB", 1 << 10)):
         if count >= scale:
             return f"{count / scale:.1f} {unit}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,12 @@ def test_spans_come_in_the_order_in_which_they_ended() -> None:
     for span, times in zip(spans, [(1, 9), (2, 9), (0, 3), (5, None), (0, 3)], strict=True):
         span._start_time, span._end_time = times
     assert "dceba" == "".join(span.name for span in recording.in_order(spans))
+
+
+def test_lines_are_numbered_and_long_ones_are_left_out() -> None:
+    text = b"first\r\n\n \n12345678\n123456789\n" + b"x" * 300_000 + b"\nlast"
+    lines = list(recording.lines_of(io.BufferedReader(io.BytesIO(text)), 9))
+    assert [(1, b"first"), (4, b"12345678"), (5, None), (6, None), (7, b"last")] == lines
 
 
 def test_more_than_the_bound_is_refused_after_unpacking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_errsample.cli.terminal import Screen, columns, cut, safe
+from otel_errsample.cli.terminal import Screen, columns, cut, safe, table
 from tests.command import Terminal
 
 
@@ -80,6 +80,30 @@ def test_without_rich_and_without_a_terminal_there_is_none(coloured: pytest.Monk
     assert PLAIN == written(io.StringIO())
     coloured.setitem(sys.modules, "rich.console", None)
     assert PLAIN == written(Terminal())
+
+
+def test_a_table_is_aligned_and_takes_what_is_too_wide_from_the_first_column() -> None:
+    out = io.StringIO()
+    for line in table(("rule", "n"), [("日本 \x1b " + "x" * 20, "1,234"), (("b", "dim"), "5")], 24):
+        Screen(out).line(*line)
+    assert [
+        "rule                   n",
+        r"日本 \x1b xxxx...  1,234",
+        "b                      5",
+    ] == out.getvalue().splitlines()
+
+
+def test_a_wrapped_line_goes_on_under_its_text(coloured: pytest.MonkeyPatch) -> None:
+    coloured.setenv("NO_COLOR", "1")
+    coloured.setenv("COLUMNS", "60")
+    out = Terminal()
+    Screen(out).wrapped(["  ", ("日本: ", "bad")], "word-word " * 20)
+    assert 60 >= max(map(columns, out.getvalue().splitlines()))
+    assert {"        word-word"} == {line[:17] for line in out.getvalue().splitlines()[1:]}
+    assert out.getvalue().startswith("  日本: word-word")
+    piped = io.StringIO()
+    Screen(piped).wrapped([], "word " * 60)
+    assert 1 == len(piped.getvalue().splitlines())
 
 
 def test_json_is_ascii() -> None:

@@ -25,6 +25,11 @@ def test_the_repositorys_readme_is_up_to_date() -> None:
     assert "<!-- begin generated: environment -->" in README.read_text(encoding="utf-8")
 
 
+@pytest.mark.skipif(not README.exists(), reason="no docs beside the package")
+def test_the_commands_print_what_is_documented() -> None:
+    assert main(["--check", str(README.parent / "docs" / "cli.md")]) == 0
+
+
 def test_blocks_are_replaced_and_the_rest_stays() -> None:
     text = "before\n" + block("b", "old", "old") + "between\n" + block("a") + "after\n"
     expected = "before\n" + block("b", "new b") + "between\n" + block("a", "new a") + "after\n"

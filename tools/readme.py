@@ -8,14 +8,19 @@ With `--check` nothing is written, and the exit status is 1 where a file would c
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from benchmarks.render import markdown as benchmarks
+from otel_errsample.cli import main as run_command
 from otel_errsample.config import IGNORED, OTLP_VARIABLES, SETTINGS, Setting
 from otel_errsample.ledger import ENDING_MEANINGS
 from otel_errsample.rules import Rules
@@ -63,12 +68,34 @@ def instrumentations() -> str:
     return table(head, [(PROGRAMS[row.program].title, row.what, row.span, *_told(row)) for row in ROWS])
 
 
+EXAMPLES: Final = Path(__file__).parent.parent / "docs" / "examples"
+COMMANDS: Final = (
+    "check wrong.rules",
+    "explain shop.rules --span checkout.jsonl --span-id 0c5c7fd0a6a3a450",
+    "replay shop.rules traffic.jsonl --head 0.1",
+)
+
+
+def command(line: str) -> str:
+    """What a command prints in the directory of the examples."""
+    output = io.StringIO()
+    here = Path.cwd()
+    os.chdir(EXAMPLES)
+    try:
+        with contextlib.redirect_stdout(output):
+            run_command(line.split())
+    finally:
+        os.chdir(here)
+    return f"```console\n$ otel-errsample {line}\n{output.getvalue()}```"
+
+
 BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "benchmarks": benchmarks,
     "default rules": default_rules,
     "endings": endings,
     "environment": environment,
     "instrumentations": instrumentations,
+    **{f"otel-errsample {line}": partial(command, line) for line in COMMANDS},
 }
 
 

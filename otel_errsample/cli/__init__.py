@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final, NoReturn
 
 from otel_errsample import __version__
-from otel_errsample.cli import check, explain, rules
+from otel_errsample.cli import check, explain, replay, rules, schema
 from otel_errsample.cli.files import Unreadable
 from otel_errsample.cli.problems import show
 from otel_errsample.cli.terminal import Screen, safe
@@ -19,7 +19,7 @@ from otel_errsample.errors import RuleError
 _UNUSABLE: Final = 2
 _INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it
 
-_COMMANDS: Final = (check, explain, rules)
+_COMMANDS: Final = (check, explain, replay, rules, schema)
 
 
 class _Parser(argparse.ArgumentParser):

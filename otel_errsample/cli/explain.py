@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import textwrap
 from typing import Any
 
 from otel_errsample.cli import recording
 from otel_errsample.cli.explanation import CERTAIN_LOSS, Explanation, explain
 from otel_errsample.cli.files import Unreadable, name_of
 from otel_errsample.cli.rulefile import load
-from otel_errsample.cli.terminal import Screen, safe
+from otel_errsample.cli.terminal import Screen
 from otel_errsample.cli.trial import Trial
 from otel_errsample.cli.witness import Witness, shown
 
@@ -83,10 +82,10 @@ def show(it: Explanation, screen: Screen) -> None:
                 style, text = "dim", f"{text} (would be {it.would[name]}; the next rule is asked)"
         else:
             mark, style, text = "no ", "dim", f"{answer.failing}: {', '.join(answer.seen)}"
-        _hanging(screen, [("  " + name.ljust(width) + "  ", "name"), (mark + "  ", style)], text)
+        screen.wrapped([("  " + name.ljust(width) + "  ", "name"), (mark + "  ", style)], text)
     if it.unasked:
-        _hanging(screen, [("  not asked: ", "dim")], ", ".join(it.unasked))
-    _hanging(screen, [("exported: " if it.exported else "not exported: ", "strong")], _because(it))
+        screen.wrapped([("  not asked: ", "dim")], ", ".join(it.unasked))
+    screen.wrapped([("exported: " if it.exported else "not exported: ", "strong")], _because(it))
     width = max(map(len, it.added), default=0)
     for name, value in it.added.items():
         screen.line("  added ", (name.ljust(width), "name"), "  ", shown(value))
@@ -106,10 +105,10 @@ def _show_span(it: Explanation, screen: Screen) -> None:
         return
     what = ": ".join(part for part in (facts.exception or facts.code, facts.message) if part)
     lead = ("  error ", "bad") if facts.error else ("  no error, downgraded ", "dim")
-    _hanging(screen, [lead], what or "by its status")
+    screen.wrapped([lead], what or "by its status")
     known = ("kind", "fault", "severity", "recovery", "code", "fingerprint", "culprit")
     told = [f"{name} {value}" for name in known if (value := getattr(facts, name)) is not None]
-    _hanging(screen, ["  "], ", ".join(told))
+    screen.wrapped(["  "], ", ".join(told))
 
 
 def _because(it: Explanation) -> str:
@@ -129,14 +128,3 @@ def _because(it: Explanation) -> str:
         weight = CERTAIN_LOSS / (CERTAIN_LOSS - it.threshold)
         return f"{by}; it stands for {weight:.6g} span{'' if weight == 1 else 's'}"
     return f"{by}, which drops it" if it.action == "drop" else f"{by}, its trace is not in the percentage"
-
-
-def _hanging(screen: Screen, lead: list[Any], text: str) -> None:
-    """A line whose text goes on under its beginning where a terminal would break it."""
-    indent = sum(len(piece if isinstance(piece, str) else piece[0]) for piece in lead)
-    lines = [text]
-    if screen.terminal:
-        lines = textwrap.wrap(safe(text), max(screen.width - indent, 20), break_on_hyphens=False) or [""]
-    screen.line(*lead, lines[0])
-    for line in lines[1:]:
-        screen.line(" " * indent, line)

@@ -53,7 +53,7 @@ def prepare(options: argparse.Namespace) -> None:
 def all_spans(path: str) -> list[ReadableSpan]:
     """The spans of a whole file, one TracesData a line or laid out in any other way. Raises Unreadable."""
     name = name_of(path)
-    with opened_recording(path) as stream:
+    with opened_recording(path) as (stream, _):
         data = stream.read(MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
         raise Unreadable(f"{name}: is expected to have at most {MOST_BYTES} bytes; choose the lines of interest")
@@ -75,14 +75,28 @@ def in_order(spans: list[ReadableSpan]) -> list[ReadableSpan]:
 
 
 @contextmanager
-def opened_recording(path: str) -> Iterator[io.BufferedIOBase]:
-    """The file's bytes, decompressed where they are gzip. Raises Unreadable, also while it is read."""
-    with opened(path) as stream:
-        packed = stream.peek(len(_GZIP)).startswith(_GZIP)
+def opened_recording(path: str) -> Iterator[tuple[io.BufferedIOBase, io.BufferedReader]]:
+    """The file's bytes, decompressed where they are gzip, and as they are. Raises Unreadable, also while it is read."""
+    with opened(path) as raw:
+        packed = raw.peek(len(_GZIP)).startswith(_GZIP)
         try:
-            yield gzip.GzipFile(fileobj=stream) if packed else stream
+            yield gzip.GzipFile(fileobj=raw) if packed else raw, raw
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise Unreadable(f"{name_of(path)}: {str(error)[:1].lower()}{str(error)[1:]}") from None
+
+
+def lines_of(stream: io.BufferedIOBase, most: int = MOST_BYTES) -> Iterator[tuple[int, bytes | None]]:
+    """Each line that is not blank with its number; None in place of one that is longer than `most` bytes."""
+    number = 0
+    while line := stream.readline(most + 1):
+        number += 1
+        if len(line) <= most:
+            if not line.isspace():
+                yield number, line.rstrip(b"\r\n")
+            continue
+        while not line.endswith(b"\n") and (line := stream.readline(1 << 16)):
+            pass
+        yield number, None
 
 
 def _ratio(text: str) -> float:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import textwrap
 import unicodedata
+from collections.abc import Sequence
 from typing import Any, Final, TextIO
 
 Piece = str | tuple[str, str]
@@ -15,6 +17,8 @@ STYLES: Final = {"bad": "bold red", "good": "green", "name": "cyan", "strong": "
 CUT: Final = "..."
 PIPED_WIDTH: Final = 100
 _LEAST_WIDTH: Final = 60
+_LEAST_FIRST: Final = 8
+_GAP: Final = "  "
 
 
 def safe(text: str) -> str:
@@ -53,6 +57,28 @@ def _columns(letter: str) -> int:
     return 0 if unicodedata.combining(letter) else 1 + (unicodedata.east_asian_width(letter) in "WF")
 
 
+def table(head: Sequence[str], rows: Sequence[Sequence[Piece]], width: int) -> list[list[Piece]]:
+    """Aligned lines under their heads, the first column to the left and the others to the right.
+
+    What does not fit is taken from the first column.
+    """
+    cells = [[(piece, "") if isinstance(piece, str) else piece for piece in row] for row in rows]
+    for row in cells:
+        row[0] = (safe(row[0][0]), row[0][1])
+    widths = [
+        max(map(columns, texts)) for texts in zip(head, *([text for text, _ in row] for row in cells), strict=True)
+    ]
+    widths[0] = max(min(widths[0], width - sum(widths[1:]) - len(_GAP) * (len(widths) - 1)), _LEAST_FIRST)
+    lines: list[list[Piece]] = []
+    for row in [[(text, "dim") for text in head], *cells]:
+        (first, style), *others = row
+        first = cut(first, widths[0])
+        line: list[Piece] = [(first + " " * (widths[0] - columns(first)), style)]
+        line += [(_GAP + text.rjust(size), style) for (text, style), size in zip(others, widths[1:], strict=True)]
+        lines.append(line)
+    return lines
+
+
 class Screen:
     """Lines of a stream. `terminal` is whether a person watches, `width` how many columns there are to fill."""
 
@@ -73,6 +99,16 @@ class Screen:
 
             styled = [(text, STYLES[style]) if style else text for text, style in parts]
             self._console.print(Text.assemble(*styled))
+
+    def wrapped(self, lead: Sequence[Piece], text: str) -> None:
+        """Write a line that goes on under the beginning of its text, where a terminal would break it anywhere."""
+        indent = sum(columns(safe(piece if isinstance(piece, str) else piece[0])) for piece in lead)
+        lines = [safe(text)]
+        if self.terminal:
+            lines = textwrap.wrap(lines[0], max(self.width - indent, 20), break_on_hyphens=False) or [""]
+        self.line(*lead, lines[0])
+        for line in lines[1:]:
+            self.line(" " * indent, line)
 
     def json(self, value: object) -> None:
         """Write a value for a program; everything beyond ASCII is escaped."""

@@ -30,7 +30,8 @@ def documents(text: str) -> Iterator[tuple[int, object]]:
         try:
             value, end = _decoder.raw_decode(text, at)
         except json.JSONDecodeError as error:
-            raise JsonError(f"{error.msg[:1].lower()}{error.msg[1:]}", error.lineno, error.colno) from None
+            message = error.msg.removesuffix(" at").removesuffix(" starting")
+            raise JsonError(f"{message[:1].lower()}{message[1:]}", error.lineno, error.colno) from None
         except RecursionError:
             raise JsonError("brackets are nested too deeply", line, at - text.rfind("\n", 0, at)) from None
         except _Constant as error:

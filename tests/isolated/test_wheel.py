@@ -47,4 +47,5 @@ def test_the_wheel_made_from_the_sdist_works_elsewhere(tmp_path: Path) -> None:
         assert f"otel_errsample/{part}" in names
     assert not [name for name in names if name.endswith((".pyx", ".c")) or name.startswith(("tests/", "benchmarks/"))]
     run("-m", "pip", "install", "--no-deps", "--target", str(tmp_path / "site"), str(wheel), cwd=tmp_path)
+    run("-m", "otel_errsample", "rules", "--default", cwd=tmp_path, PYTHONPATH=str(tmp_path / "site"))
     run("-c", USE, cwd=tmp_path, PYTHONPATH=str(tmp_path / "site"))
