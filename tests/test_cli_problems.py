@@ -9,6 +9,7 @@ import pytest
 from otel_errsample.cli.problems import excerpt, show
 from otel_errsample.cli.terminal import Screen, columns
 from otel_errsample.errors import Problem
+from tests.command import Terminal
 
 
 def problem(column: int, text: str) -> Problem:
@@ -28,6 +29,24 @@ def problem(column: int, text: str) -> Problem:
 )
 def test_the_mark_is_under_the_piece(line: str, at: int, text: str, expected: tuple[str, int, str]) -> None:
     assert expected == excerpt(line, problem(at, text), 40)
+
+
+def test_a_line_that_fits_is_shown_whole_wherever_the_piece_is() -> None:
+    assert ("y" * 37 + "abc", 37, "^^^") == excerpt("y" * 37 + "abc", problem(38, "abc"), 40)
+    text, before, mark = excerpt("y" * 38 + "abc", problem(39, "abc"), 40)
+    assert ("..." + "y" * 10 + "abc", 13, "^^^") == (text, before, mark)
+
+
+def test_on_a_terminal_a_long_message_is_broken_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("NO_COLOR", "1")
+    out = Terminal()
+    show([Problem("r", 1, 1, "kep", "word " * 20, "hint")], {"r": "kep"}, Screen(out))
+    *message, line, mark = out.getvalue().splitlines()
+    assert ["r:1:1:", "word"] == message[0].split()[:2]
+    assert 60 >= max(map(len, message))
+    assert message[-1].endswith("(hint)")
+    assert ("    kep", "    ^^^") == (line, mark)
 
 
 @pytest.mark.parametrize("letter", ["x", "日", "\x1b"])

@@ -7,6 +7,8 @@ import tracemalloc
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext
 
@@ -136,6 +138,26 @@ def test_bad_lines_are_counted_and_cost_no_other() -> None:
     ] == replay.bad[3:]
     replay.line("t", 9, b"{")
     assert (BAD_LINES_SHOWN, 6) == (len(replay.bad), replay.bad_lines)
+
+
+LINE = line_of(span_at(1, failing=True, events=[event("ValueError", "no")], attributes={"a.b": 5})).encode()
+pieces = st.one_of(
+    st.sampled_from([b"{", b"]", b'"', b"\x00", b"1e999", b"-", b"null", b"\xed\xa0\x80", b"[" * 5000]),
+    st.binary(max_size=5),
+)
+
+
+@given(st.lists(st.tuples(st.integers(0, len(LINE)), st.integers(0, 20), pieces), max_size=4))
+def test_no_line_can_stop_a_replay(changes: list[tuple[int, int, bytes]]) -> None:
+    data = LINE
+    for at, length, piece in changes:
+        data = data[:at] + piece + data[at + length :]
+    replay = replay_of("a: drop if a.b > 3; b: keep 1 per second by name")
+    replay.line("t", 1, data)
+    values = replay.as_dict()
+    assert values["balanced"]
+    assert 1 == values["bad_lines"]["count"] + values["lines_without_spans"] + (values["spans"] > 0)
+    assert {} == values["internal_errors"]
 
 
 @pytest.mark.parametrize("rules", ["keep 1 per second by fingerprint, name if error; drop if not error", "keep"])

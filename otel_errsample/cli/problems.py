@@ -16,7 +16,10 @@ def show(problems: Iterable[Problem], texts: Mapping[str, str], screen: Screen) 
     for problem in problems:
         place = f"{problem.source}:{problem.line}:{problem.column}: "
         hint = f" ({problem.hint})" if problem.hint else ""
-        screen.line((place, "strong"), (problem.message, "bad"), hint)
+        if screen.terminal and columns(safe(place + problem.message + hint)) > screen.width:
+            screen.wrapped([], place + problem.message + hint)
+        else:
+            screen.line((place, "strong"), (problem.message, "bad"), hint)
         if problem.source in texts:
             lines = texts[problem.source].split("\n")
             line, before, mark = excerpt(lines[problem.line - 1], problem, screen.width - len(_INDENT))
@@ -30,8 +33,9 @@ def excerpt(line: str, problem: Problem, width: int) -> tuple[str, int, str]:
     A rule set from a variable is one line, however long: then the piece is shown with what is around it.
     """
     at = problem.column - 1
+    fits = len(line) <= width and columns(safe(line)) <= width
     before = safe(line[max(0, at - width) : at])
-    if at > width or columns(before) > width // 2:
+    if not fits and (at > width or columns(before) > width // 2):
         before = CUT + before[-(width // 4) :]
     text = cut(before + safe(line[at : at + width + 1]), width)
     piece = safe(problem.text.split("\n", 1)[0])
