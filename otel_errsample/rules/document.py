@@ -57,7 +57,7 @@ def read(text: str, source: str) -> Document:
     """Read and check the text of a file: rules where `source`, its name, ends in `.rules`, else a YAML document.
 
     Raises RuleError, which lists all problems of the whole document with line and column. Bounds: 256 Ki characters,
-    20,000 values, 8 levels.
+    10,000 values, 8 levels.
     """
     if source.endswith(RULE_TEXT_SUFFIX):
         return Document(source, Rules.parse(text, source))
