@@ -59,7 +59,7 @@ def endings() -> str:
 
 def default_rules() -> str:
     """The rules that hold where the user's say nothing."""
-    return f"```\n{Rules.default().text.strip()}\n```"
+    return f"```rules\n{Rules.default().text.strip()}\n```"
 
 
 def instrumentations() -> str:
