@@ -120,9 +120,9 @@ class GatedTransport:
         self._gate.set()
         self._transport.abort()
 
-    def close(self) -> None:
+    def close(self, patience: float = 0.1) -> None:
         self._gate.set()
-        self._transport.close()
+        self._transport.close(patience)
 
     def forget(self) -> None:
         self._transport.forget()
@@ -140,7 +140,7 @@ class Wire:
 
     def abort(self) -> None: ...
 
-    def close(self) -> None: ...
+    def close(self, patience: float = 0.1) -> None: ...
 
     def forget(self) -> None: ...
 

@@ -63,7 +63,7 @@ class CollectingTransport:
         self.aborts += 1
         self._aborted.set()
 
-    def close(self) -> None:
+    def close(self, patience: float = 0.1) -> None:
         self.closes += 1
         self._aborted.set()
 

@@ -56,8 +56,11 @@ class Transport(Protocol):
     def abort(self) -> None:
         """End the sends that are running, from another thread; they answer RETRY. Later sends work again."""
 
-    def close(self) -> None:
-        """Drop every connection, ending the sends that are running; a later send opens a new one. Idempotent."""
+    def close(self, patience: float = 0.1) -> None:
+        """Drop every connection, ending the sends that are running; a later send opens a new one. Idempotent.
+
+        Waits at most `patience` seconds for what a library ends in the background, so that the process can fork.
+        """
 
     def forget(self) -> None:
         """Abandon, in a forked child, what was inherited, without a word to the peer or to the parent's library state.

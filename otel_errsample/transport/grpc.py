@@ -44,7 +44,6 @@ _COMPRESSED = (b"\x1f", b"\x78")
 # another user of grpcio keeps them alive, and so does, for its time, an attempt to connect to a silent address.
 _CORE_THREADS = ("grpc", "event_engine", "lifeguard", "timer_manager", "default-execut", "resolver-execut")
 _TASKS = "/proc/self/task"
-_LONGEST_SETTLING = 0.1
 _SETTLING_STEP = 0.001
 
 # Channels inherited by a fork. Dropping the last reference would call into grpcio's inherited state and may hang.
@@ -98,11 +97,11 @@ class GrpcTransport:
             sending.aborted = True
         self._drop(self._channel)
 
-    def close(self) -> None:
+    def close(self, patience: float = 0.1) -> None:
         had_channel = self._channel is not None
         self.abort()
         if had_channel:
-            _settle()
+            _settle(patience)
 
     def forget(self) -> None:
         _abandoned.append((self._channel, self._call))
@@ -168,9 +167,9 @@ class GrpcTransport:
             channel.close()
 
 
-def _settle() -> None:
-    """Wait, at most 0.1 s, until gRPC core has ended its threads, so that the process can fork."""
-    deadline, pause = time.monotonic() + _LONGEST_SETTLING, threading.Event()
+def _settle(patience: float) -> None:
+    """Wait until gRPC core has ended its threads, so that the process can fork."""
+    deadline, pause = time.monotonic() + patience, threading.Event()
     while time.monotonic() < deadline and _core_is_running():
         pause.wait(_SETTLING_STEP)
 

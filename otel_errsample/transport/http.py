@@ -88,7 +88,7 @@ class HttpTransport:
         for watch in tuple(self._running):
             watch.abort()
 
-    def close(self) -> None:
+    def close(self, patience: float = 0.1) -> None:
         self.abort()
         while self._idle:
             self._idle.pop().close()
