@@ -116,7 +116,11 @@ def _read_leaf(lines: list[str]) -> Leaf:
 
 
 def _bounded(text: str) -> str:
-    return text if len(text) <= _MAX_STACK else f"{text[: _MAX_STACK // 2]}\n{text[-_MAX_STACK // 2 :]}"
+    """Half of what is read from the head, half from the tail, in whole lines: a piece of one would end the frames."""
+    if len(text) <= _MAX_STACK:
+        return text
+    head, tail = text[: _MAX_STACK // 2], text[-_MAX_STACK // 2 :]
+    return head[: head.rfind("\n") + 1] + tail[tail.find("\n") + 1 :]
 
 
 def _in_margin(text: str) -> bool:
