@@ -210,6 +210,8 @@ class Machine(RuleBasedStateMachine):
         self.ledger = Ledger()
         self.buffer = Buffer(self.ledger, Limits(), 2_000, 0, 512, 1 << 20)
         self.model = ModelBuffer(limit=2_000)
+        # Of its own, as a processor's groups are: it remembers which batch of its buffer counted it last.
+        self.group = group_of(Resource({"service.name": "s"}), InstrumentationScope("t"))
         self.batch: Batch | None = None
         self.left: list[Record] = []
         self.offered = 0
@@ -218,13 +220,13 @@ class Machine(RuleBasedStateMachine):
     def offer(self, size: int, lane: int) -> None:
         self.offered += 1
         record = Record(self.offered, size, lane)
-        assert self.model.offer(record) == self.buffer.offer(encoded(size), lane, GROUP)
+        assert self.model.offer(record) == self.buffer.offer(encoded(size), lane, self.group)
 
     @rule(most=st.integers(1, 6), most_bytes=st.integers(1, 1_500), errors_only=st.booleans())
     def take(self, most: int, most_bytes: int, errors_only: bool) -> None:
         if self.batch is not None:
             return
-        overhead = GROUP.overhead_bytes
+        overhead = self.group.overhead_bytes
         self.left = self.model.take(most, most_bytes, overhead, errors_only)
         self.batch = take(self.buffer, most, most_bytes, self.buffer.newest, errors_only)
         assert len(self.left) == (0 if self.batch is None else len(self.batch))

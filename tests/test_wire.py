@@ -18,6 +18,8 @@ WIDTHS = sorted({edge + off for edge in (0, 127, 16_383, 2_097_151) for off in r
 @pytest.mark.parametrize("where", ["name", "attribute", "event", "link", "status", "array", "map"])
 def test_lengths_of_every_width_are_those_of_protobuf(where: str) -> None:
     for size in WIDTHS:
+        if where == "status" and size > 256:
+            break  # a description is cut to 256 bytes
         text = "x" * size
         every: dict[str, dict[str, Any]] = {
             "name": {"name": text},
@@ -44,7 +46,7 @@ def test_the_cap_is_exact() -> None:
     span = make_span(attributes={"k": "x" * 100_000})
     whole = hot.encode(span)
     assert (whole, 0, 0) == hot.encode_counted(span, cap=len(whole))
-    assert 3 == hot.encode_counted(span, cap=len(whole) - 1)[1]
+    assert 1 == hot.encode_counted(span, cap=len(whole) - 1)[1]
 
 
 def test_a_block_is_reused_and_a_grown_one_is_not() -> None:
