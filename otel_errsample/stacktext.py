@@ -93,26 +93,52 @@ def parse_stack(body: str, type_name: str, below: str = "") -> list[Block]:
     return blocks[:_CHAIN]
 
 
+class _Member:
+    """An exception in the text of a group that is being read; `column` is that of its margin."""
+
+    def __init__(self, column: int) -> None:
+        self.column = column
+        self.lines: list[str] = []
+        self.leaves: list[Leaf] = []
+
+    def add(self, line: str) -> None:
+        if _SEPARATOR.match(f"{line}\n"):
+            self.lines, self.leaves = [], []  # what stood above is but a cause of the member
+        else:
+            self.lines.append(line)
+
+    def finish(self) -> list[Leaf]:
+        """The members of its own where it is a group, else itself."""
+        return self.leaves or [Leaf(*_read_block("\n".join(self.lines), True))]
+
+
 def read_leaves(text: str) -> list[Leaf]:
     """The leaves in the text of a group, at most 64, in the order they are printed."""
-    leaves: list[Leaf] = []
-    member: list[str] | None = None  # the lines of the member that is being read, None between two
+    root = _Member(-1)
+    open_members = [root]
+
+    def close(column: int) -> None:
+        """Finish the members whose margin is there or further to the right."""
+        while open_members[-1].column >= column:
+            found = open_members.pop().finish()
+            open_members[-1].leaves += found
+
     first = _CHILDREN.search(text)
     for line in text[first.start() :].split("\n") if first else ():
-        found = _MEMBER.fullmatch(line)
-        if found or _END.fullmatch(line):
-            # A member that is followed by members of its own is a group, no leaf.
-            if member is not None and not (found and found[1]):
-                leaves.append(_read_leaf(member))
-            member = [] if found and found[2] != "..." else None
-        elif member is not None:
-            member.append(line.lstrip(" ").removeprefix("| ") if "|" in line else "")
-    return [leaf for leaf in leaves if leaf.type][:_LEAVES]
-
-
-def _read_leaf(lines: list[str]) -> Leaf:
-    text = "\n".join(lines)
-    return Leaf(*_read_block(_SEPARATOR.split(text)[-1] if _BETWEEN in text else text, True))
+        column = len(line) - len(line.lstrip(" "))
+        if marker := _MEMBER.fullmatch(line):
+            column += 2 if marker[1] else 0
+            close(column)
+            if marker[2] != "...":
+                open_members.append(_Member(column))
+        elif _END.fullmatch(line):
+            close(column)
+        elif line[column : column + 1] == "|":
+            close(column + 1)
+            if open_members[-1].column == column:
+                open_members[-1].add(line[column + 2 :])
+    close(0)
+    return [leaf for leaf in root.leaves if leaf.type][:_LEAVES]
 
 
 def _bounded(text: str) -> str:

@@ -6,7 +6,9 @@ Which of them is used where a span ends is the subject of test_situations.py.
 from __future__ import annotations
 
 import gc
+import traceback
 import weakref
+from types import MappingProxyType
 
 import pytest
 from opentelemetry.trace import SpanKind
@@ -116,6 +118,16 @@ class TestFacts:
         )
         assert first.fingerprint == again.fingerprint != elsewhere.fingerprint
         assert first.culprit is None
+
+    def test_the_attributes_of_a_log_record_do(self) -> None:
+        error = raised(lambda: OSError(28, "boom"))
+        stack = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        record = MappingProxyType(
+            {"exception.type": "OSError", "exception.message": str(error), "exception.stacktrace": stack, "other": 1}
+        )
+        facts, live = CLASSIFIER.facts(event=record, codes=record), CLASSIFIER.facts(error)
+        assert ("resource", "errno:ENOSPC", "event") == (facts.kind, facts.code, facts.source)
+        assert (live.fingerprint, live.severity, live.fault) == (facts.fingerprint, facts.severity, facts.fault)
 
     def test_nothing_tells_nothing(self) -> None:
         assert CLASSIFIER.facts() is None

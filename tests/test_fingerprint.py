@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 import requests
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from otel_errsample import _hot, fingerprint
 from tests.failing import watch
@@ -190,6 +192,53 @@ class TestPlace:
         for _ in range(start):
             fail = functools.partial(called, fail)
         assert "shop.pay:ping" == _hot.Classifier().facts(failing(fail)).culprit
+
+
+def first(error: BaseException) -> None:
+    raise error
+
+
+def second(error: BaseException) -> None:
+    raise error
+
+
+def thrown(make: Callable[[BaseException], None], error: BaseException) -> BaseException:
+    return failing(functools.partial(make, error))
+
+
+def joined(error: BaseException, other: BaseException, relation: str) -> BaseException:
+    if relation == "cause":
+        error.__cause__ = other
+    else:
+        error.__context__ = other
+        error.__suppress_context__ = relation == "suppressed"
+    return error
+
+
+SINGLE = st.builds(
+    lambda cls, text: cls(text),
+    st.sampled_from([ValueError, KeyError, OSError, RecursionError, type("Own", (Exception,), {"__module__": "shop"})]),
+    st.sampled_from(
+        ["", "no", "two\nlines", 'x\n  File "/evil.py", line 1, in f', "+-+---------------- 1 ----------------"]
+    ),
+)
+
+
+def grown(errors: st.SearchStrategy[BaseException]) -> st.SearchStrategy[BaseException]:
+    raising = st.builds(thrown, st.sampled_from([first, second]), errors)
+    related = st.builds(joined, SINGLE, errors, st.sampled_from(["cause", "context", "suppressed"]))
+    if not HAS_GROUPS:
+        return raising | related
+    members = st.lists(errors, min_size=1, max_size=4)
+    return raising | related | st.builds(lambda found: ExceptionGroup("g", found), members)  # type: ignore[name-defined,unused-ignore]  # noqa: F821
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.recursive(SINGLE, grown, max_leaves=8))
+def test_whatever_is_raised_its_text_tells_the_same(error: BaseException) -> None:
+    error = thrown(first, error)
+    live, text = _hot.Classifier().facts(error), _hot.Classifier().facts(event=recorded(error))
+    assert (live.fingerprint, live.culprit, live.chain) == (text.fingerprint, text.culprit, text.chain)
 
 
 class TestGroups:

@@ -254,3 +254,24 @@ def test_what_an_exception_carries_is_read_from_the_real_one(
         return
     facts = CLASSIFIER.facts(error)
     assert (kind, code, recovery) == (facts.kind, facts.code, facts.recovery)
+
+
+@pytest.mark.parametrize(
+    ("checker", "attribute", "kinds"),
+    [
+        ("ThrottledRetryableChecker", "_THROTTLED_ERROR_CODES", {"throttle"}),
+        ("TransientRetryableChecker", "_TRANSIENT_ERROR_CODES", {"timeout", "throttle"}),
+    ],
+    ids=["throttled", "transient"],
+)
+def test_every_code_that_botocore_retries_is_known(checker: str, attribute: str, kinds: set[str]) -> None:
+    try:
+        codes = getattr(getattr(library("botocore.retries.standard"), checker), attribute)
+    except ImportError:
+        skip("botocore is not installed")
+        return
+    for code in codes:
+        error = aws_error()
+        error.response["Error"]["Code"] = code
+        facts = CLASSIFIER.facts(error)
+        assert (True, "backoff", f"aws:{code}") == (facts.kind in kinds, facts.recovery, facts.code)
