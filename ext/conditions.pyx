@@ -324,7 +324,14 @@ cdef bint value_passes(TestNode* node, object value, int* work) except -1:
     if test == TEST_EXISTS:
         return True
     if test == TEST_COMPARE:
-        return value_type(value) == node.type and PyObject_RichCompareBool(value, constant, node.comparison)
+        if value_type(value) != node.type:
+            return False
+        # Most texts that differ do in length: half of what a comparison costs.
+        if node.type == TYPE_TEXT and (node.comparison == Py_EQ or node.comparison == Py_NE) and (
+            PyUnicode_GET_LENGTH(value) != PyUnicode_GET_LENGTH(constant)
+        ):
+            return node.comparison == Py_NE
+        return PyObject_RichCompareBool(value, constant, node.comparison)
     if test == TEST_IN or test == TEST_NOT_IN:
         if value_type(value) != node.type:
             return False
