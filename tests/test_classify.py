@@ -15,7 +15,7 @@ from opentelemetry.trace import SpanKind
 
 from otel_errsample import _hot
 from tests.failing import event, make_span, raised, told_while, watch
-from tests.model import classify as model
+from tests.model.stated import name_of
 
 CLASSIFIER = _hot.Classifier()
 
@@ -67,7 +67,7 @@ def test_the_message_of_the_event_spares_the_exception_its_str() -> None:
             Counting.calls += 1
             return "said"
 
-    name = model.name_of(Counting)
+    name = name_of(Counting)
     facts = told_while(Counting(), make_span(status="ERROR", events=[event(name, "written")]), CLASSIFIER)
     assert ("live", "written", 0) == (facts.source, facts.message, Counting.calls)
 

@@ -16,6 +16,7 @@ from otel_errsample import _hot, classify
 from otel_errsample.taxonomy import UserRow
 from tests.failing import caused, event, make_span, told_while
 from tests.model import classify as model
+from tests.model.stated import name_of
 
 CLASSIFIER = _hot.Classifier()
 
@@ -288,7 +289,7 @@ def spans(draw: st.DrawFn) -> model.Seen:
         seen.description = draw(st.sampled_from([None, "ValueError: x", "StatusCode.ABORTED:x", "x", "KeyError: "]))
     if seen.live is not None and draw(st.booleans()):
         args = [arg for arg in seen.live.args if isinstance(arg, str)]
-        seen.events = [*seen.events, event(model.name_of(type(seen.live)), args[0] if len(args) == 1 else "")]
+        seen.events = [*seen.events, event(name_of(type(seen.live)), args[0] if len(args) == 1 else "")]
     return seen
 
 
