@@ -226,6 +226,8 @@ cdef class Classifier:
             root = it.links[len(it.links) - 1]
             facts.cause = root.info.name
             facts.cause_class = root.info.cls
+            if root.info.group and root.exception is not None:
+                facts.cause_leaf_classes = leaf_classes_of(group_leaves(root.exception))
             facts.chain = tuple([(<Link> link).info.name for link in it.links])
         code = decide_kind(it, self.classes)
         made = self.print_of(it, stack, code)
@@ -236,7 +238,7 @@ cdef class Classifier:
         facts.code = None if code is None else code.text
         facts.message = it.message
         facts.fingerprint, facts.fingerprint_hash, facts.culprit = made.text, made.number, made.culprit
-        facts.leaf_classes = None if it.leaves is None else tuple(it.leaves)
+        facts.leaf_classes = it.leaves
         return facts
 
     cdef StackNote read_event(self, Failure it):

@@ -239,22 +239,24 @@ cdef class Conditions:
         self.rows[key] = (row, FINAL if final else imported, cls)
         return row
 
+    cdef PyObject* rows_of(self, object cls, object name, object leaves) except? NULL:
+        """What an exception and the leaves of its group pass; a new reference."""
+        cdef bytes row = self.row(cls, name)
+        for leaf in leaves or ():
+            row = passing_either(row, self.row(leaf, None))
+        Py_INCREF(row)
+        return <PyObject*> row
+
     cdef bint exception_is(self, Look* look, uint32_t target) except -1:
         cdef ErrorFacts facts = <ErrorFacts> look.facts
         if look.exception_row == NULL:
-            row = self.row(facts.exception_class, facts.exception)
-            for leaf in facts.leaf_classes or ():
-                row = passing_either(row, self.row(leaf, None))
-            Py_INCREF(row)
-            look.exception_row = <PyObject*> row
+            look.exception_row = self.rows_of(facts.exception_class, facts.exception, facts.leaf_classes)
         return row_passes(look.exception_row, target)
 
     cdef bint cause_is(self, Look* look, uint32_t target) except -1:
         cdef ErrorFacts facts = <ErrorFacts> look.facts
         if look.cause_row == NULL:
-            row = self.row(facts.cause_class, facts.cause)
-            Py_INCREF(row)
-            look.cause_row = <PyObject*> row
+            look.cause_row = self.rows_of(facts.cause_class, facts.cause, facts.cause_leaf_classes)
         return row_passes(look.cause_row, target)
 
     cdef bint hold(self, int entry, Look* look) except -1:

@@ -43,6 +43,7 @@ cdef class ErrorFacts:
     cdef object exception_class
     cdef object cause_class
     cdef object leaf_classes            # tuple of the classes of an ExceptionGroup's leaves, or None
+    cdef object cause_leaf_classes      # the same of a cause
 
     @property
     def origin_span_id(self):
@@ -76,7 +77,7 @@ cdef class ErrorFacts:
 
 def make_facts(*, bint error=True, str kind="unknown", str fault="unknown", str severity="error", str recovery="none",
                str source="live", exception=None, cause=None, code=None, domain=None, message=None, fingerprint=None,
-               culprit=None, exception_class=None, cause_class=None, leaf_classes=None):
+               culprit=None, exception_class=None, cause_class=None, leaf_classes=None, cause_leaf_classes=None):
     """ErrorFacts from names, for tests; raises ValueError for a name that is not one of its axis."""
     cdef ErrorFacts facts = ErrorFacts.__new__(ErrorFacts)
     facts.error = error
@@ -96,4 +97,5 @@ def make_facts(*, bint error=True, str kind="unknown", str fault="unknown", str 
     facts.exception_class = exception_class
     facts.cause_class = cause_class
     facts.leaf_classes = leaf_classes
+    facts.cause_leaf_classes = cause_leaf_classes
     return facts

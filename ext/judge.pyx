@@ -54,7 +54,7 @@ cdef class Failure:
     cdef str domain             # the only axis that users alone fill
     cdef int fault              # NOT_SAID unless a user stated it
     cdef bint kind_stated, severity_stated
-    cdef list leaves            # classes of a group's leaves, or None
+    cdef tuple leaves           # classes of a group's leaves, or None
 
 
 cdef bint take_row(Failure it, ClassInfo info) except -1:
@@ -175,12 +175,20 @@ cdef list group_leaves(object group):
     return found
 
 
+cdef tuple leaf_classes_of(list leaves):
+    """The classes of exceptions, each once."""
+    cdef dict types = {}    # by address: a metaclass may define ==
+    for exception in leaves:
+        types[<size_t> Py_TYPE(exception)] = type(exception)
+    return tuple(types.values())
+
+
 cdef bint judge_group(Failure it, ClassTable classes, object group, int depth) except -1:
     """By the worst leaf in order of severity; cancelled only where every leaf was."""
     cdef Failure leaf
     cdef Failure worst = None
-    cdef dict types = {}    # by address: a metaclass may define ==
-    for exception in group_leaves(group):
+    cdef list leaves = group_leaves(group)
+    for exception in leaves:
         leaf = Failure.__new__(Failure)
         leaf.kind, leaf.recovery, leaf.severity, leaf.fault = KIND_UNKNOWN, NOT_SAID, NOT_SAID, NOT_SAID
         chain = exception_chain(classes, exception)
@@ -189,9 +197,8 @@ cdef bint judge_group(Failure it, ClassTable classes, object group, int depth) e
             leaf.severity = SEVERITY_ERROR
         if worst is None or badness(leaf) > badness(worst):
             worst = leaf
-        types[<size_t> Py_TYPE(exception)] = type(exception)
     if depth == 0:
-        it.leaves = list(types.values())
+        it.leaves = leaf_classes_of(leaves)
     if worst is None or worst.kind == KIND_UNKNOWN:
         return False
     it.kind, it.recovery, it.severity, it.library = worst.kind, worst.recovery, worst.severity, worst.library

@@ -93,6 +93,7 @@ def make_facts(
     exception_class: type | None = None,
     cause_class: type | None = None,
     leaf_classes: tuple[type, ...] | None = None,
+    cause_leaf_classes: tuple[type, ...] | None = None,
 ) -> ErrorFacts: ...
 
 # track.pyx

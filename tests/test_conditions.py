@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import sys
 from types import ModuleType
 from typing import Any
@@ -167,6 +168,9 @@ def test_exception_is(target: str, facts: dict[str, Any], expected: bool) -> Non
         ({"cause": "ConnectionResetError"}, True),
         ({"exception_class": OSError, "exception": "OSError"}, False),
         ({"cause_class": KeyError}, False),
+        ({"cause_class": RuntimeError, "cause_leaf_classes": (KeyError, ConnectionResetError)}, True),
+        ({"cause_class": RuntimeError, "cause_leaf_classes": (KeyError,)}, False),
+        ({"cause_class": RuntimeError, "leaf_classes": (OSError,)}, False),
     ],
 )
 def test_cause_is(facts: dict[str, Any], expected: bool) -> None:
@@ -204,3 +208,15 @@ def test_deciding_leaves_no_references_behind() -> None:
         _hot.verdict(table, span, facts)
     after = [sys.getrefcount(each) for each in watched]
     assert all(late - early < 100 for early, late in zip(before, after, strict=True))
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="exception groups are built in from 3.11 on")
+def test_a_group_that_led_to_an_error_passes_for_its_leaves() -> None:
+    make: Any = vars(builtins)["ExceptionGroup"]
+    group = make("several", [ConnectionResetError(), make("more", [KeyError("k")])])
+    error = RuntimeError("failed")
+    error.__cause__ = group
+    facts = _hot.Classifier().facts(error)
+    targets = ["ConnectionError", "LookupError", "ExceptionGroup", "ValueError"]
+    assert [True, True, True, False] == [holds(f"cause is {target}", facts=facts) for target in targets]
+    assert not holds("exception is ConnectionError", facts=facts)

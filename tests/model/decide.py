@@ -228,8 +228,7 @@ def class_passes(target: str, fact: str, facts: Facts) -> bool:
         if facts.get(fact) == target:
             return True
         classes = [imported(facts.get(fact) or "")]
-    if fact == "exception":
-        classes += facts.get("leaf_classes") or ()
+    classes += facts.get("leaf_classes" if fact == "exception" else "cause_leaf_classes") or ()
     bases = [base for cls in classes if cls is not None for base in cls.__mro__]
     names = (target, f"builtins.{target}")
     return any(base is meant or f"{base.__module__}.{base.__qualname__}" in names for base in bases)
