@@ -27,6 +27,7 @@ TYPICAL: Final = partial(spans.typical, PREPARED)
 UNSAMPLED: Final = partial(spans.typical, PREPARED, sampled=False)
 FAILED: Final = partial(spans.failed, PREPARED)
 FAILED_UNSAMPLED: Final = partial(spans.failed, PREPARED, sampled=False)
+LEAKING: Final = partial(spans.failed, PREPARED, leaking=True)
 
 WORK_VARIABLE: Final = "BENCHMARKS_WORK"
 """Rounds of `work` that take 0.5 ms on an idle core; measured once, so that every arm serves the same request."""

@@ -18,6 +18,7 @@ from benchmarks import sides
 from benchmarks.arms import (
     FAILED,
     FAILED_UNSAMPLED,
+    LEAKING,
     TYPICAL,
     UNSAMPLED,
     MakeArm,
@@ -41,7 +42,7 @@ from benchmarks.target import Target, at_most, most_memory, of_noop, of_stock
 from otel_errsample import ErrorAwareSampler
 
 Arms = Mapping[str, MakeArm]
-STAGES: Final = ("track", "record", "classify", "decide", "enrich", "encode", "buffer", "export")
+STAGES: Final = ("track", "record", "classify", "decide", "enrich", "scrub", "encode", "buffer", "export")
 
 
 @dataclass(frozen=True)
@@ -194,6 +195,24 @@ CASES: Final = (
         " (stock: queues it)",
         {"noop": ends_live(sides.Nothing), "stock": ends_live(sides.queueing), "ours": ends_live(_keeping)},
         (at_most(6.0),),
+        counted=True,
+    ),
+    Case(
+        "scrub_error_without_secrets",
+        "An error span in whose texts nothing looks like a secret is kept (noop: nothing is looked for)",
+        {
+            "noop": ends(lambda: sides.scrubbing("off"), FAILED),
+            "ours": ends(lambda: sides.scrubbing("default"), FAILED),
+        },
+        counted=True,
+    ),
+    Case(
+        "scrub_error_with_secrets",
+        "An error span is kept whose message, stack and description quote a password (noop: nothing is looked for)",
+        {
+            "noop": ends(lambda: sides.scrubbing("off"), LEAKING),
+            "ours": ends(lambda: sides.scrubbing("default"), LEAKING),
+        },
         counted=True,
     ),
     Case(

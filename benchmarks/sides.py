@@ -250,6 +250,11 @@ def deciding(rules: str | None, *endings: str) -> Ours:
     return Ours(_sleeping(rules, Wire(), 256 << 20), *endings)
 
 
+def scrubbing(mode: str) -> Ours:
+    """Every error is kept, under a mode of `OTEL_ERRSAMPLE_SCRUB`."""
+    return Ours(_sleeping(KEEP_ERRORS, Wire(), 256 << 20, mode))
+
+
 def suppressing(prepared: Sequence[ReadableSpan]) -> Ours:
     """The rule's limit is spent."""
     processor = _sleeping("storm: keep 1 per hour by name if error", Wire(), 256 << 20)
@@ -276,14 +281,16 @@ def buffer_full(prepared: Sequence[ReadableSpan], *endings: str) -> Ours:
     return Ours(processor, *endings, stuck=True)
 
 
-def _sleeping(rules: str | None, wire: Transport, max_buffer_bytes: int) -> ErrorSpanProcessor:
+def _sleeping(
+    rules: str | None, wire: Transport, max_buffer_bytes: int, scrub: str | None = None
+) -> ErrorSpanProcessor:
     with environment(
         OTEL_BSP_SCHEDULE_DELAY="3600000",
         OTEL_BSP_MAX_EXPORT_BATCH_SIZE="65536",
         OTEL_ERRSAMPLE_MAX_REQUEST_BYTES=str(32 << 20),
         OTEL_ERRSAMPLE_FLUSH_ERRORS_MS="60000",
     ):
-        return ErrorSpanProcessor(rules, transport=wire, max_buffer_bytes=max_buffer_bytes)
+        return ErrorSpanProcessor(rules, transport=wire, max_buffer_bytes=max_buffer_bytes, scrub=scrub)
 
 
 def otlp_stock(protocol: str, gate: threading.Event | None = None) -> Stock:

@@ -202,7 +202,10 @@ cdef void put_status(Encoder* e, object status) noexcept:
     if status is None:
         return
     content = open_message(e.w, SPAN_STATUS, 1)
-    put_text(e.w, STATUS_MESSAGE, peek(e, <Accessor> status_description, status), e.cuts.description, &e.repaired)
+    description = peek(e, <Accessor> status_description, status)
+    if e.scrubber != NULL and description is not None:
+        watch_description(e, description)
+    put_text(e.w, STATUS_MESSAGE, description, e.cuts.description, &e.repaired)
     code = peek(e, <Accessor> status_code, status)
     put_varint(e.w, STATUS_CODE, member_position(e, STATUS_MEMBERS, code))
     close_message(e.w, content, 1)
@@ -212,13 +215,17 @@ cdef void put_event(Encoder* e, object event) noexcept:
     cdef size_t content = open_message(e.w, SPAN_EVENTS, 2)
     cdef Py_ssize_t left_out = 0
     put_fixed64(e.w, EVENT_TIME, nanoseconds(e, peek(e, <Accessor> event_time, event)))
-    put_text(e.w, EVENT_NAME, peek(e, <Accessor> event_name, event), e.cuts.name, &e.repaired)
+    name = peek(e, <Accessor> event_name, event)
+    if e.scrubber != NULL and not (type(name) is str and <str> name == "exception"):
+        watch_text(e, name)
+    put_text(e.w, EVENT_NAME, name, e.cuts.name, &e.repaired)
     attributes = peek(e, <Accessor> event_attributes, event)
     if attributes is not None:
         e.in_event = True
+        e.watching = e.scrubber != NULL
         e.stack_elsewhere = <PyObject*> attributes == e.bare
         left_out = put_attributes(e, EVENT_ATTRIBUTES, attributes, e.cuts.attributes, 0)
-        e.in_event = False
+        e.in_event = e.watching = False
     dropped = peek(e, <Accessor> event_dropped_attributes, event)
     put_varint(e.w, EVENT_DROPPED_ATTRIBUTES, dropped_count(e, dropped, left_out))
     close_message(e.w, content, 2)
@@ -314,6 +321,8 @@ cdef bytes extra_fields(dict extra):
         e.w = &w
         e.in_event = False
         e.bare = NULL
+        e.scrubber = NULL
+        e.watching = False
         e.repaired = 0
         e.cuts = &CUTS[0]
         put_attributes(&e, SPAN_ATTRIBUTES, extra, ALL_ITEMS, 0)
@@ -340,7 +349,10 @@ cdef void put_span(
     parent = peek(e, <Accessor> span_parent, span)
     if parent is not None:
         put_span_id(e, SPAN_PARENT_ID, peek(e, <Accessor> context_span_id, parent))
-    put_text(e.w, SPAN_NAME, peek(e, <Accessor> span_name, span), e.cuts.name, &e.repaired)
+    name = peek(e, <Accessor> span_name, span)
+    if e.scrubber != NULL:
+        watch_name(e, name)
+    put_text(e.w, SPAN_NAME, name, e.cuts.name, &e.repaired)
     put_varint(e.w, SPAN_KIND, member_position(e, KIND_MEMBERS, peek(e, <Accessor> span_kind, span)))
     put_fixed64(e.w, SPAN_START, nanoseconds(e, peek(e, <Accessor> span_start, span)))
     put_fixed64(e.w, SPAN_END, nanoseconds(e, peek(e, <Accessor> span_end, span)))
@@ -372,11 +384,13 @@ cdef void put_span(
 
 cdef int encode_span(
     Writer* w, object span, object context, object attributes, object events, object status, object trace_state,
-    object extra, object encoded, PyObject* bare, uint32_t* repaired
+    object extra, object encoded, PyObject* bare, uint32_t* repaired, Scrubber scrubber, ErrorFacts facts
 ) except -1:
     """Write the span as a field of ScopeSpans.spans; returns the level of cuts it took, 0 for none.
 
-    `bare` are the attributes of the event of which the stack text is on another span, or NULL.
+    `bare` are the attributes of the event of which the stack text is on another span, or NULL. Where a `scrubber` is
+    given and finds something the answer is SECRETS, and nothing was written, as always in strict mode; `facts` spare it
+    a second look at the message.
 
     `trace_state` replaces the span's own unless None; `extra` follows the attributes, and `encoded` is what
     `extra_fields` made of it, or None. Raises ValueError where there
@@ -386,15 +400,26 @@ cdef int encode_span(
     cdef int level
     if context is None or not readable_context(context):
         raise ValueError("the span has no readable context")
+    if scrubber is not None and scrubber.mode == SCRUB_STRICT:
+        return SECRETS
     e.w = w
     e.in_event = False
     e.bare = bare
+    e.scrubber = NULL if scrubber is None or scrubber.mode == SCRUB_OFF else <PyObject*> scrubber
+    e.message = NULL if facts is None or facts.message is None else <PyObject*> facts.message
+    e.place = 0 if facts is None else facts.fingerprint_hash
+    e.secret = e.message_clean = e.watching = False
+    e.scrubbed = 0
     for level in range(LEVELS):
         e.cuts = &CUTS[level]
         e.repaired = 0
         w.size = 0
         w.overflow = False
         put_span(&e, span, context, attributes, events, status, trace_state, extra, encoded)
+        if e.secret:
+            w.size = 0
+            w.overflow = False
+            return SECRETS
         if not w.overflow:
             break
     repaired[0] = e.repaired

@@ -47,6 +47,13 @@ cdef class Print:
     cdef str culprit
 
 
+cdef str without_secrets(str message):
+    """A message as it may be hashed: not even the hash of a secret leaves, and one that varies makes no new group."""
+    cdef Scrubbing job
+    scrubbing_open(&job, False)
+    return clean_text(&job, PyUnicode_Substring(message or "", 0, LONGEST_TEXT))
+
+
 cdef str endpoint_text(object attributes, str name):
     """The route or the remote method, else the name of the span; never the path as requested."""
     route = attributes.get("http.route") if attributes else None
@@ -329,7 +336,7 @@ cdef class Fingerprints:
 
     cdef Print plain(self, str alias, str code, str message, str endpoint):
         """The fingerprint where there is no frame: by code, else by message, and by endpoint."""
-        cdef str label = fingerprint.template((message or "")[:LONGEST_TEXT]) if code is None else code
+        cdef str label = fingerprint.template(without_secrets(message)) if code is None else code
         if endpoint is not None:
             endpoint = endpoint[:LONGEST_ENDPOINT]
         cdef object key = (alias, label, endpoint)

@@ -39,6 +39,7 @@ cdef class Ledger:
     cdef int64_t deciding                       # spans inside on_end at this moment
     cdef readonly uint64_t cut_short            # spans whose texts were not looked at to the end
     cdef readonly uint64_t truncated, repaired  # spans cut to fit a request; values that were no valid OTLP
+    cdef readonly uint64_t scrubbed             # secrets taken out of spans
     cdef public uint64_t requests, retries, sent_bytes
     cdef readonly dict internal_errors          # where -> how many exceptions were swallowed there
 
@@ -72,7 +73,7 @@ cdef class Ledger:
         cdef int index
         for index in range(MOST_ENDINGS):
             self.ending[index] = 0
-        self.ended = self.errors = self.truncated = self.repaired = self.cut_short = 0
+        self.ended = self.errors = self.truncated = self.repaired = self.cut_short = self.scrubbed = 0
         self.deciding = 0
         self.requests = self.retries = self.sent_bytes = 0
         self.internal_errors.clear()

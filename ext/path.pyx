@@ -58,6 +58,7 @@ cdef class Path:
     cdef int scope                      # SCOPE_*: how much around a kept error is kept
     cdef Groups groups
     cdef Enrichments enrichments
+    cdef Scrubber scrubber
     cdef Seen[SEEN_SLOTS] seen
     cdef size_t most_span_bytes         # resource and scope included
     cdef bint dry_run                   # the head sampler alone decides, the rules are rehearsed
@@ -80,8 +81,8 @@ cdef class Path:
 
     def prepare(self, Ledger ledger, Limits limits, Tallies tallies, Buffer buffer, RuleTable table,
                 Classifier classifier, *, Recorder recorder, str scope, size_t most_span_bytes,
-                bint leaves_head_sampled, bint dry_run, bint repeats_stacks, user_enrich, on_verdict, rebuild,
-                start_worker):
+                bint leaves_head_sampled, bint dry_run, bint repeats_stacks, str scrub, user_enrich, on_verdict,
+                rebuild, start_worker):
         """Put the stages together; once, before the first span."""
         self.ledger = ledger
         self.limits = limits
@@ -95,6 +96,7 @@ cdef class Path:
         self.leaves_head_sampled = leaves_head_sampled
         self.dry_run = dry_run
         self.repeats_stacks = repeats_stacks
+        self.scrubber = Scrubber(scrub)
         self.user_enrich = user_enrich
         self.on_verdict = on_verdict
         self.rebuild = rebuild
@@ -264,6 +266,7 @@ cdef class Path:
         cdef object encoded = None
         cdef Enrichment enrichment = None
         cdef uint32_t repaired = 0
+        cdef Scrubbing job
         cdef int level
         cdef int ending
         cdef bint failed = facts is not None and facts.error
@@ -297,8 +300,17 @@ cdef class Path:
         writer_open(&writer, room_for(self.most_span_bytes, group))
         try:
             level = encode_span(
-                &writer, span, context, attributes, events, status, trace_state, extra, encoded, bare, &repaired
+                &writer, span, context, attributes, events, status, trace_state, extra, encoded, bare, &repaired,
+                self.scrubber, facts
             )
+            if level == SECRETS:
+                span = self.scrubber.clean(span, events, status, bare, &job)
+                extra = note_scrubbed(self.ledger, extra, attributes, job.found)
+                level = encode_span(
+                    &writer, span, context, span_attributes(span), span_events(span), span_status(span), trace_state,
+                    extra, None, bare, &repaired, None, None
+                )
+                level += job.cut > 0
             self.ledger.truncated += level > 0
             self.ledger.repaired += repaired > 0
             if self.rebuild is not None:
@@ -322,9 +334,12 @@ cdef class Path:
         return LANE_FIRST if seen.count <= FIRST_ERRORS else LANE_REPEATED
 
     cdef int ask_user(self, object span, ErrorFacts facts, dict extra, object attributes) except -1:
+        cdef Py_ssize_t before = len(extra)
         try:
+            facts.message = self.scrubber.message(facts.message)
             if merge_user(extra, self.user_enrich(span, facts), attributes):
                 self.ledger.repaired += 1
+            extra.update(note_scrubbed(self.ledger, extra, attributes, self.scrubber.clean_added(extra, before)) or {})
         except BaseException as error:
             self.swallow("enrich", error)
         return 0
@@ -338,6 +353,7 @@ cdef class Path:
             verdict.kept = kept
             verdict.threshold = decision.threshold if decision.weight == TH_SET and kept else None
             verdict.suppressed = decision.carried
+            facts.message = self.scrubber.message(facts.message)
             verdict.facts = facts
             verdict.trace_id = context_trace_id(context)
             verdict.span_id = context_span_id(context)

@@ -77,6 +77,8 @@ cdef bytes bounded_field(Part part, object owner):
     try:
         e.w = &w
         e.in_event = False
+        e.scrubber = NULL
+        e.watching = False
         e.repaired = 0
         e.cuts = &CUTS[0]
         part(&e, owner)
@@ -124,7 +126,9 @@ def encode_counted(span, str trace_state=None, dict extra=None, cap=1 << 21):
     status = peek(&e, <Accessor> span_status, span)
     writer_open(&w, cap)
     try:
-        level = encode_span(&w, span, context, attributes, events, status, trace_state, extra, None, NULL, &repaired)
+        level = encode_span(
+            &w, span, context, attributes, events, status, trace_state, extra, None, NULL, &repaired, None, None
+        )
         return w.start[:w.size], level, e.repaired + repaired
     finally:
         writer_close(&w)

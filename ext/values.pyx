@@ -80,9 +80,16 @@ cdef struct Encoder:
     Writer* w
     const Cuts* cuts
     bint in_event
+    bint watching           # what is written is shown to the scrubber first
     PyObject* bare          # attributes of the event of which the stack text is on another span, or NULL
     bint stack_elsewhere    # the event being written is that one
     uint32_t repaired       # values that could not be written as they are
+    PyObject* scrubber      # the Scrubber that looks at what is written, or NULL
+    bint secret             # it found something: what was written is worth nothing
+    PyObject* message       # ErrorFacts.message, or NULL
+    bint message_clean      # which holds no secret
+    uint64_t place          # of the stack among those that are remembered
+    Py_ssize_t scrubbed     # characters looked at
 
 
 cdef struct Scalar:
@@ -154,8 +161,12 @@ cdef void put_value(Encoder* e, uint8_t tag, object value, int depth) noexcept:
     cdef Scalar s
     cdef size_t content
     cdef char* p
+    if e.watching:
+        watch_value(e, value)
     if not read_scalar(e, value, e.cuts.text, &s):
         value = stand_in(e, value, depth)
+        if e.watching:
+            watch_value(e, value)
         if not read_scalar(e, value, e.cuts.text, &s):
             content = open_message(e.w, tag, 1)
             put_container(e, value, depth)
@@ -223,6 +234,8 @@ cdef void put_attribute(Encoder* e, uint8_t tag, object key, object value, int d
         key = text_of(key, &e.repaired)
     measure(e.w, key, e.cuts.name, &k)
     limit = e.cuts.text
+    if e.watching:
+        watch_attribute(e, key, &k, value)
     if e.in_event and k.kind == 0:
         if k.size == 17 and memcmp(k.data, b"exception.message", 17) == 0:
             limit = e.cuts.message
@@ -233,6 +246,8 @@ cdef void put_attribute(Encoder* e, uint8_t tag, object key, object value, int d
             value = without_middle(e.w, value, limit)
     if not read_scalar(e, value, limit, &s):
         value = stand_in(e, value, depth)
+        if e.watching:
+            watch_value(e, value)
         if not read_scalar(e, value, limit, &s):
             content = open_message(e.w, tag, 1)
             if make_room(e.w, 11 + k.size):

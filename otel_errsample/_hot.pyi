@@ -245,6 +245,15 @@ def enrich(
 ) -> dict[str, AnyValue] | None: ...
 def merge_user(extra: dict[str, AnyValue], result: object, attributes: Mapping[str, object] | None = None) -> int: ...
 
+# scrub_keys.pyx
+
+def secret_name(name: str) -> Literal["plain", "weak", "secret"]: ...
+
+# scrub_clean.pyx
+
+def scrub_text(text: str, *, strict: bool = False) -> tuple[str, int]: ...
+def scrub_stack(text: str, *, strict: bool = False) -> tuple[str, int]: ...
+
 # request.pyx
 
 def encode_counted(
@@ -270,6 +279,8 @@ class Ledger:
     def cut_short(self) -> int: ...
     @property
     def repaired(self) -> int: ...
+    @property
+    def scrubbed(self) -> int: ...
     @property
     def internal_errors(self) -> dict[str, int]: ...
     @property
@@ -387,6 +398,7 @@ class Path:
         leaves_head_sampled: bool,
         dry_run: bool,
         repeats_stacks: bool,
+        scrub: str,
         user_enrich: Callable[[ReadableSpan, ErrorFacts], Mapping[str, AnyValue] | None] | None,
         on_verdict: Callable[[Verdict], None] | None,
         rebuild: Callable[

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import Any, Final, NamedTuple
 
 from otel_errsample.errors import ConfigError
+from otel_errsample.scrub import MODES
 
 Warn = Callable[[str, str], None]
 """Called with the variable's name and a message that never holds its value."""
@@ -137,6 +138,14 @@ SETTINGS: Final = (
         "`true`: export what the head sampler alone would, count every verdict, and note on each exported span what would have happened to it.",
     ),
     Setting(
+        "scrub",
+        "OTEL_ERRSAMPLE_SCRUB",
+        "default",
+        "What is taken out before spans leave the process. `default`: secrets and e-mail addresses in messages, stacks, "
+        "descriptions and events. `strict`: the messages themselves too.",
+        choices=MODES,
+    ),
+    Setting(
         "max_request_bytes",
         "OTEL_ERRSAMPLE_MAX_REQUEST_BYTES",
         2 << 20,
@@ -216,6 +225,7 @@ class Settings:
     fast_exceptions: bool
     propagated_stacks: bool
     dry_run: bool
+    scrub: str
     max_request_bytes: int
     schedule_delay_ms: int
     max_export_batch_size: int

@@ -73,6 +73,8 @@ class Stats:
     truncated: int = 0
     cut_short: int = 0
     repaired: int = 0
+    scrubbed: int = 0
+    """Secrets that were taken out of spans."""
     internal_errors: Mapping[str, int] = field(default_factory=dict)
     rules: tuple[RuleCount, ...] = ()
     """Those in force, then former ones that matched something: no sum ever goes back."""
@@ -119,6 +121,8 @@ class Stats:
             f"export: {sent}; {self.truncated} spans truncated, {self.repaired} repaired",
             f"exporter {self.exporter}, worker {self.worker}",
         ]
+        if self.scrubbed:
+            lines.append(f"scrubbing: {self.scrubbed} secrets taken out")
         if self.pulled:
             lines.append(f"scope: {self.pulled} spans kept for the sake of an error below them")
         if self.dry_run is not None:

@@ -68,6 +68,8 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         head_sampled: False to stand beside another processor and export only what the head sampler left out.
         fast_exceptions: False to leave `record_exception` to the SDK, which formats every stack anew.
         dry_run: True to export what the head sampler alone would, with a note of what would have happened to each span.
+        scrub: What is taken out of messages and events before they leave: "off", "default" (secrets and e-mail
+            addresses) or "strict" (the messages themselves too).
         max_buffer_bytes, flush_errors_ms, shutdown_timeout_ms: As the environment variables of these names.
         transport: How OTLP requests travel; for tests and special networks.
         meter_provider: Where to report `otel.sdk.processor.span.*`; default the global one, if
@@ -91,6 +93,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         head_sampled: bool = True,
         fast_exceptions: bool | None = None,
         dry_run: bool | None = None,
+        scrub: str | None = None,
         max_buffer_bytes: int | None = None,
         flush_errors_ms: int | None = None,
         shutdown_timeout_ms: int | None = None,
@@ -115,6 +118,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
             scope=scope,
             fast_exceptions=fast_exceptions,
             dry_run=dry_run,
+            scrub=scrub,
             max_buffer_bytes=max_buffer_bytes,
             flush_errors_ms=flush_errors_ms,
             shutdown_timeout_ms=shutdown_timeout_ms,
@@ -162,6 +166,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
             most_span_bytes=most_bytes,
             leaves_head_sampled=not head_sampled,
             dry_run=settings.dry_run,
+            scrub=settings.scrub,
             repeats_stacks=settings.propagated_stacks,
             user_enrich=enrich,
             on_verdict=on_verdict,
@@ -265,6 +270,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
             truncated=ledger.truncated,
             cut_short=ledger.cut_short,
             repaired=ledger.repaired,
+            scrubbed=ledger.scrubbed,
             internal_errors=dict(ledger.internal_errors),
             rules=tuple(RuleCount(**count) for count in self.tallies.counts(self.table.names)),
             rules_source=self._choice.source,

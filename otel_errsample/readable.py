@@ -1,4 +1,4 @@
-"""The span a user's own exporter receives: the ended span with the extra attributes and the rewritten trace state."""
+"""Copies of ended spans: with what is added for a user's own exporter, and without their secrets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.trace import Event, ReadableSpan
-from opentelemetry.trace import SpanContext, Status, TraceState
+from opentelemetry.sdk.util import BoundedList
+from opentelemetry.trace import SpanContext, Status, StatusCode, TraceState
 from opentelemetry.util.types import AnyValue, Attributes
 
 from otel_errsample.bounds import bounded_events, bounded_status
@@ -62,3 +63,56 @@ def _with_extra(span: ReadableSpan, extra: Mapping[str, AnyValue]) -> BoundedAtt
     attributes = BoundedAttributes(attributes={**(span.attributes or {}), **extra}, immutable=True)
     attributes.dropped = span.dropped_attributes
     return attributes
+
+
+def replaced(
+    span: ReadableSpan,
+    name: str,
+    attributes: Mapping[str, AnyValue] | None,
+    events: Sequence[Event] | None,
+    description: str | None,
+) -> ReadableSpan:
+    """A copy of `span` with these texts; None leaves attributes as they are and means no events, no description.
+
+    What a span of another type cannot tell without raising is left out, since its texts must not leave by the original.
+    """
+    held: Any = BoundedList.from_seq(max(len(events or ()), 1), events or ())
+    held.dropped = _field(span, "dropped_events", 0)
+    code = _field(_field(span, "status", None), "status_code", StatusCode.UNSET)
+    own = _field(span, "_attributes", None)
+    return ReadableSpan(
+        name=name,
+        context=_field(span, "context", None),
+        parent=_field(span, "parent", None),
+        resource=_field(span, "resource", None),
+        attributes=own if attributes is None else _bounded(attributes, own),
+        events=held,
+        links=_field(span, "_links", ()),
+        kind=_field(span, "kind", None),
+        status=Status(code, description if code is StatusCode.ERROR else None),
+        start_time=_field(span, "start_time", None),
+        end_time=_field(span, "end_time", None),
+        instrumentation_scope=_field(span, "instrumentation_scope", None),
+    )
+
+
+def event_with(event: Event, name: str, attributes: Mapping[str, AnyValue]) -> Event:
+    """A copy of `event` with another name and other attributes."""
+    own = _field(event, "_attributes", None)
+    return Event(name, _bounded(attributes, own), _field(event, "timestamp", 0))
+
+
+def _bounded(attributes: Mapping[str, AnyValue], own: object) -> Any:
+    """`attributes` as the SDK keeps them, where the original's are; it says how many were dropped before."""
+    if type(own) is not BoundedAttributes:
+        return attributes
+    kept = BoundedAttributes(attributes=attributes, immutable=True)
+    kept.dropped = own.dropped
+    return kept
+
+
+def _field(owner: object, name: str, default: Any) -> Any:
+    try:
+        return getattr(owner, name)
+    except Exception:
+        return default

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 
+from otel_errsample._hot import scrub_text
 from otel_errsample.transport import Answer, Outcome
 
 # Seconds between two lines of the same kind. The stock exporters log each attempt; an outage is one fact, not a thousand.
@@ -35,6 +36,7 @@ class Reporter:
             return
         self._next[answer.outcome] = now + EVERY
         why = f"{answer.cause}: {answer.detail}" if answer.detail else answer.cause
+        why, _ = scrub_text(why)  # a receiver may quote what was sent
         sentence = _SENTENCES[answer.outcome] + "; %d in this request, said at most once a minute"
         self._logger.warning(sentence, self._endpoint, why, spans)
 

@@ -41,6 +41,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
         fast_exceptions=True,
         propagated_stacks=False,
         dry_run=False,
+        scrub="default",
         max_request_bytes=2 * 1024 * 1024,
         schedule_delay_ms=5000,
         max_export_batch_size=512,

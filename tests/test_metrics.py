@@ -86,12 +86,13 @@ def test_the_sdks_own_names_tell_delivered_lost_and_waiting_spans(meters: Meters
 
 def test_the_ledger_has_names_of_its_own(meters: Meters) -> None:
     rules = (RuleCount("pay", 9, kept=4, dropped=1, suppressed=2, sampled_out=1), RuleCount("try", 3))
-    processor = Processor(errors=4, buffer_bytes=1000, capacity_bytes=4000, rules=rules)
+    processor = Processor(errors=4, scrubbed=3, buffer_bytes=1000, capacity_bytes=4000, rules=rules)
     register(processor.stats, meters.provider, "c")
     values = meters.values("c")
     for number, ending in enumerate(ENDINGS):
         assert values[key("errsample.spans", errsample__ending=ending)] == 10 + number
     assert values[key("errsample.errors")] == 4
+    assert values[key("errsample.scrubbed")] == 3
     assert values[key("errsample.buffer.bytes")] == 1000
     assert values[key("errsample.buffer.capacity")] == 4000
     assert (9, 3) == tuple(values[key("errsample.rule.matched", errsample__rule=name)] for name in ("pay", "try"))
@@ -115,6 +116,7 @@ def test_units_and_what_only_grows(meters: Meters) -> None:
         "errsample.errors": ("{span}", True),
         "errsample.rule.matched": ("{span}", True),
         "errsample.rule.spans": ("{span}", True),
+        "errsample.scrubbed": ("{secret}", True),
         "errsample.buffer.bytes": ("By", False),
         "errsample.buffer.capacity": ("By", False),
     }

@@ -9,7 +9,7 @@ from opentelemetry.sdk.util import BoundedList
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
-from otel_errsample.readable import enriched
+from otel_errsample.readable import enriched, event_with, replaced
 
 
 def a_span() -> ReadableSpan:
@@ -58,3 +58,34 @@ def test_the_trace_state_is_replaced_or_emptied() -> None:
     assert "ot=th:0,v=1" == enriched(span, "ot=th:0,v=1", None).context.trace_state.to_header()
     assert "" == enriched(span, "", None).context.trace_state.to_header()
     assert 2 == enriched(span, "", None).context.span_id
+
+
+def test_a_copy_with_other_texts_keeps_the_rest_dropped_counts_too() -> None:
+    span = a_span()
+    event = event_with(span.events[0], "other", {"a": "b"})
+    assert ("other", {"a": "b"}, span.events[0].timestamp) == (
+        event.name,
+        dict(event.attributes or {}),
+        event.timestamp,
+    )
+    copy = replaced(span, "renamed", None, [event], None)
+    assert ("renamed", [event], None) == (copy.name, list(copy.events), copy.status.description)
+    assert StatusCode.ERROR is copy.status.status_code
+    for name in ("context", "parent", "resource", "attributes", "links", "kind", "start_time", "end_time"):
+        assert getattr(span, name) == getattr(copy, name)
+    assert span.instrumentation_scope is copy.instrumentation_scope
+    assert (span.dropped_attributes, span.dropped_events, span.dropped_links) == (
+        copy.dropped_attributes, copy.dropped_events, copy.dropped_links
+    )  # fmt: skip
+    assert "why" == span.status.description
+
+
+def test_what_a_span_cannot_tell_is_left_out_of_its_copy() -> None:
+    class Broken(ReadableSpan):
+        @property
+        def kind(self) -> SpanKind:
+            raise RuntimeError
+
+    copy = replaced(Broken("b", kind=SpanKind.SERVER), "c", {"a": 1}, None, "why")
+    left: list[object] = [copy.name, copy.kind, copy.attributes, copy.events, copy.status.description]
+    assert ["c", None, {"a": 1}, (), None] == left

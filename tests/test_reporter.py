@@ -56,3 +56,10 @@ def test_every_outcome_has_its_sentence(reporter: Reporter, outcome: Outcome, ca
 def test_a_shutdown_with_losses_is_said(reporter: Reporter, caplog: pytest.LogCaptureFixture) -> None:
     reporter.gave_up(12)
     assert "shut down with 12 spans undelivered to 127.0.0.1:4317; stats() says which" == caplog.records[0].getMessage()
+
+
+def test_a_receiver_that_quotes_a_secret_does_not_bring_it_into_the_log(
+    reporter: Reporter, caplog: pytest.LogCaptureFixture
+) -> None:
+    reporter.failed(Answer(Outcome.FAILED, cause="401", detail="bad token=q7hunter2X for bob@example.com"), 1)
+    assert "(401: bad token=[redacted] for [redacted])" in caplog.text

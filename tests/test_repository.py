@@ -27,6 +27,9 @@ TESTED_BY = {
     "otel_errsample/observe/__init__.py": "test_metrics",  # a docstring
     "otel_errsample/observe/metrics.py": "test_metrics",  # the only module of its package
     "otel_errsample/testing/__init__.py": "test_testing_transport",  # names two classes, nothing else
+    "ext/scrub_values.pyx": "test_scrub_text",  # how far a secret reaches shows in what is left of a text
+    "ext/scrub_tokens.pyx": "test_scrub_text",
+    "ext/scrub_clean.pyx": "test_scrub",  # spans as they leave
     "ext/_hot.pyx": "test_path",  # includes the fragments, whose flow ends in path.pyx
 }
 

@@ -76,6 +76,7 @@ class Trial:
             leaves_head_sampled=False,
             dry_run=False,
             repeats_stacks=settings.propagated_stacks,
+            scrub=settings.scrub,
             user_enrich=None,
             on_verdict=on_verdict,
             rebuild=self._note,

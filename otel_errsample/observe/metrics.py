@@ -155,6 +155,12 @@ _INSTRUMENTS: Final = (
     ),
     _Instrument("errsample.rule.spans", "{span}", "Ended spans by the rule that decided and its outcome.", _rule_spans),
     _Instrument("errsample.dry_run.spans", "{span}", "Ended spans by what would have happened in earnest.", _dry_run),
+    _Instrument(
+        "errsample.scrubbed",
+        "{secret}",
+        "Secrets taken out of spans.",
+        lambda stats: [(stats.scrubbed, {})],
+    ),
     # The budget is in bytes, so otel.sdk.processor.span.queue.capacity, a number of spans, does not exist here.
     _Instrument(
         "errsample.buffer.bytes",

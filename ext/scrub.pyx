@@ -1,0 +1,296 @@
+"""Secrets do not leave the process: messages, the message lines of stacks, notes, descriptions, events, span names.
+
+The encoder shows every such text to `Scrubber` on its way to the wire. A span in which nothing looks like a secret
+costs the look. Another is not written: its cleaned copy is, which a user's exporter receives too. Whatever reaches the
+wire was looked at whole or was cleaned, so that no later cut can take the name from a secret and leave the rest.
+"""
+
+cimport cython
+from cpython.object cimport PyObject
+from cpython.unicode cimport PyUnicode_Check, PyUnicode_DATA, PyUnicode_GET_LENGTH, PyUnicode_KIND
+from libc.stdint cimport uint64_t
+from libc.stdlib cimport free
+from libc.string cimport memcmp, memcpy
+
+cdef enum:
+    STACKS_KNOWN = 64
+    LONGEST_KNOWN = 8192        # characters of a stack that is remembered
+    SECRETS = -2                # of `encode_span`: nothing was written, the span has to be cleaned
+
+cdef enum:
+    SCRUB_OFF
+    SCRUB_DEFAULT
+    SCRUB_STRICT
+
+
+cdef uint64_t SPREAD = 2654435761       # as a literal Cython would make a Python object of it
+
+# Answers are "is clean", so that what fails (no memory for the characters, say) answers no and the span is cleaned.
+
+
+cdef bint text_is_clean(object text, Py_ssize_t stop) noexcept:
+    """Whether no secret shows itself before `stop`; a text that is too long to tell is not clean."""
+    cdef View view
+    cdef Text t
+    cdef Find f
+    cdef bint found
+    if PyUnicode_GET_LENGTH(text) > LONGEST_SCRUBBED <= stop:
+        return False
+    if not view_open(&view, text, LONGEST_SCRUBBED):
+        return False
+    t = part_of(&view, 0, view.n, False)
+    found = next_secret(&t, 0, min(stop, view.n), &f)
+    free(view.copy)
+    return not found
+
+
+@cython.final
+cdef class KnownStack:
+    """A stack without secrets: the text up to its last message is the same for every error of a place."""
+    cdef object text
+    cdef Py_ssize_t length      # up to and with the `Type: ` of the last exception line
+
+
+@cython.final
+cdef class Scrubber:
+    """Looks for secrets in what is about to leave, and takes them out. `mode` is one of `scrub.MODES`."""
+    cdef int mode
+    cdef list known             # STACKS_KNOWN places for KnownStack, by fingerprint
+    cdef object clean_name      # the last span name without secrets: they repeat themselves
+
+    def __cinit__(self, str mode="default"):
+        self.mode = scrub.MODES.index(mode)
+        self.known = [None] * STACKS_KNOWN
+
+    cdef bint stack_is_clean(self, object text, uint64_t place, PyObject* message) noexcept:
+        """Whether no message line holds a secret; `message`: is known to hold none, or NULL."""
+        cdef Py_ssize_t n = PyUnicode_GET_LENGTH(text)
+        cdef Py_ssize_t rest = n - (0 if message is NULL else PyUnicode_GET_LENGTH(<object> message))
+        cdef uint64_t slot = place + sampled(text, rest)
+        cdef KnownStack known = self.known[slot % STACKS_KNOWN]
+        cdef View view
+        cdef Text t
+        cdef Find f
+        cdef bint found
+        if n > LONGEST_SCRUBBED or not errsample_ready(text):
+            return False
+        if not begins_as(text, known):
+            known = self.known[(slot >> 32) % STACKS_KNOWN]
+            if not begins_as(text, known):
+                return self.new_stack_is_clean(text, slot)
+        if rest == known.length + 1 and n > rest and stands_in(text, known.length, message):
+            return True
+        if not view_open(&view, text, LONGEST_SCRUBBED):
+            return False
+        t = part_of(&view, known.length, n, False)
+        found = next_secret(&t, known.length, n, &f)
+        free(view.copy)
+        return not found
+
+    cdef bint new_stack_is_clean(self, object text, uint64_t slot) noexcept:
+        cdef View view
+        cdef Lines lines
+        cdef Text t
+        cdef Find message, f
+        cdef Py_ssize_t last = -1
+        cdef bint found = False
+        if not view_open(&view, text, LONGEST_SCRUBBED):
+            return False
+        lines_open(&lines, &view)
+        while not found and next_message(&lines, &message):
+            last = message.start
+            t = part_of(&view, message.start, message.end, False)
+            found = next_secret(&t, message.start, message.end, &f)
+        if not found and last > 0 and view.n <= LONGEST_KNOWN:
+            t = part_of(&view, last, view.n, False)
+            self.remember(text, last + inert_head(&t), slot)
+        free(view.copy)
+        return not found
+
+    cdef void remember(self, object text, Py_ssize_t length, uint64_t slot) noexcept:
+        cdef KnownStack made
+        try:
+            made = KnownStack.__new__(KnownStack)
+        except BaseException:
+            return      # no memory: it is looked at again next time
+        made.text = text
+        made.length = length
+        if self.known[slot % STACKS_KNOWN] is not None:
+            slot >>= 32     # the other of its two places
+        self.known[slot % STACKS_KNOWN] = made
+
+    cdef object clean(self, object span, object events, object status, PyObject* bare, Scrubbing* job):
+        """A copy of the span without its secrets, or the span itself where it has none.
+
+        `bare` are the attributes of the event of which the stack text is not written; its copy has none.
+        """
+        cdef object name = span_name(span)
+        cdef object attributes = None
+        cdef object description = None
+        cdef list cleaned = None
+        cdef uint64_t before
+        scrubbing_open(job, self.mode == SCRUB_STRICT)
+        if PyUnicode_Check(name):
+            name = clean_text(job, name)
+        if status is not None:
+            description = clean_description(job, status_description(status))
+        if events is not None:
+            cleaned = [clean_event(job, event, bare) for event in events]
+        if job.strict:
+            before = job.found + job.cut
+            attributes = clean_items(job, span_attributes(span), 0)
+            attributes = attributes if job.found + job.cut > before else None
+        if not job.found and not job.cut:
+            return span
+        return readable.replaced(span, name, attributes, cleaned, description)
+
+    cdef object message(self, object text):
+        """A message as callbacks may have it; None in strict mode."""
+        cdef Scrubbing job
+        if self.mode == SCRUB_OFF or text is None:
+            return text
+        if self.mode == SCRUB_STRICT:
+            return None
+        scrubbing_open(&job, False)
+        return clean_text(&job, text)
+
+    cdef uint64_t clean_added(self, dict extra, Py_ssize_t before) except? 0xFFFFFFFF:
+        """Clean the entries of `extra` behind the first `before`; answers how many secrets they held."""
+        cdef Scrubbing job
+        scrubbing_open(&job, self.mode == SCRUB_STRICT)
+        if self.mode != SCRUB_OFF:
+            for key in list(extra)[before:]:
+                extra[key] = clean_item(&job, key, extra[key], 0)
+        return job.found
+
+
+cdef inline uint64_t sampled(object text, Py_ssize_t length) noexcept:
+    """An eighth of a text in one number: one place is reached on several ways, whose stacks should not share a slot."""
+    cdef const char* data = <const char*> PyUnicode_DATA(text)
+    cdef uint64_t total = length
+    cdef uint64_t word
+    cdef Py_ssize_t at = 0
+    while at + 8 <= length:
+        memcpy(&word, data + at, 8)
+        total = total * SPREAD + word
+        at += 64
+    return total
+
+
+cdef inline bint stands_in(object text, Py_ssize_t at, PyObject* part) noexcept:
+    """Whether a text goes on with another at `at`; False for one of another width. Both are long enough and ready."""
+    cdef int kind = PyUnicode_KIND(text)
+    return PyUnicode_KIND(<object> part) == kind and memcmp(
+        <const char*> PyUnicode_DATA(text) + at * kind, PyUnicode_DATA(<object> part),
+        PyUnicode_GET_LENGTH(<object> part) * kind
+    ) == 0
+
+
+cdef inline bint begins_as(object text, KnownStack known) noexcept:
+    cdef int kind = PyUnicode_KIND(text)
+    return (
+        known is not None and PyUnicode_GET_LENGTH(text) >= known.length and PyUnicode_KIND(known.text) == kind
+        and memcmp(PyUnicode_DATA(text), PyUnicode_DATA(known.text), known.length * kind) == 0
+    )
+
+
+cdef Py_ssize_t inert_head(const Text* t) noexcept nogil:
+    """The length of `Type: ` where no message behind it can make a secret of it, else 0."""
+    cdef Py_ssize_t end = run_of(t, t.low, C_KEY)
+    if not stands(t, end, b": ", 2) or key_says(t.s, t.low, end, True) != KEY_PLAIN:
+        return 0
+    return end + 2 - t.low
+
+
+cdef dict note_scrubbed(Ledger ledger, dict extra, object attributes, uint64_t found):
+    """The extra attributes with the number of secrets that were taken out; `extra` itself may be shared."""
+    cdef dict noted
+    if not found:
+        return extra
+    ledger.scrubbed += found
+    if attributes is not None and "errsample.scrubbed" in attributes:
+        return extra
+    noted = dict(extra or ())
+    if len(noted) >= MOST_ATTRIBUTES:
+        noted.pop("errsample.chain", None)
+    noted["errsample.scrubbed"] = found + noted.get("errsample.scrubbed", 0)
+    return noted
+
+
+# What the encoder asks, while `Encoder.scrubber` is set.
+
+
+cdef inline void expect(Encoder* e, bint clean) noexcept:
+    if not clean:
+        e.secret = True
+        e.w.overflow = True     # nothing more is written
+
+
+cdef void watch_text(Encoder* e, object text) noexcept:
+    expect(e, not PyUnicode_Check(text) or text_is_clean(text, LONGEST_SCRUBBED))
+
+
+cdef void watch_value(Encoder* e, object value) noexcept:
+    """A value in an event, but for the items of containers, which come by themselves."""
+    if PyUnicode_Check(value):
+        e.scrubbed += PyUnicode_GET_LENGTH(value)
+        expect(e, e.scrubbed <= MOST_SCRUBBED and text_is_clean(value, LONGEST_SCRUBBED))
+    elif PyBytes_Check(value) or PyByteArray_Check(value):
+        expect(e, bytes_are_clean(value))
+
+
+cdef bint bytes_are_clean(object value) noexcept:
+    try:
+        return text_is_clean(bytes(value[:LONGEST_SCRUBBED + 1]).decode("latin-1"), LONGEST_SCRUBBED)
+    except BaseException:
+        return False
+
+
+cdef void watch_attribute(Encoder* e, object key, const Utf8* k, object value) noexcept:
+    """An attribute of an event, by its name where that is one of the semantic conventions'."""
+    cdef const char* name = <const char*> k.data
+    if k.kind == 0 and k.size >= 14 and memcmp(name, b"exception.", 10) == 0:
+        if k.size == 20 and memcmp(name + 10, b"stacktrace", 10) == 0 and PyUnicode_Check(value):
+            if e.stack_elsewhere:
+                return
+            e.scrubbed += PyUnicode_GET_LENGTH(value)
+            expect(e, e.scrubbed <= MOST_SCRUBBED and (<Scrubber> e.scrubber).stack_is_clean(
+                value, e.place, e.message if e.message_clean else NULL
+            ))
+            return
+        if k.size == 17 and memcmp(name + 10, b"message", 7) == 0:
+            if not PyUnicode_Check(value):
+                watch_value(e, value)
+                return
+            # What is not written need not be clean, but for the `@` that tells of a password before it.
+            expect(e, text_is_clean(value, e.cuts.message + FAR_BACK))
+            e.message_clean |= (
+                <PyObject*> value == e.message and not e.secret
+                and <size_t> PyUnicode_GET_LENGTH(value) <= e.cuts.message
+            )
+            return
+        if k.size == 14 and memcmp(name + 10, b"type", 4) == 0:
+            return
+        if k.size == 17 and memcmp(name + 10, b"escaped", 7) == 0:
+            return
+    expect(e, not name_shows(key) or not holds_text(value))
+    watch_value(e, value)
+
+
+cdef void watch_description(Encoder* e, object text) noexcept:
+    """A status description: the SDK writes `Type: message`, of which the message was looked at before."""
+    cdef Py_ssize_t rest = 0
+    if not PyUnicode_Check(text):
+        return
+    if e.message_clean:
+        rest = PyUnicode_GET_LENGTH(text) - PyUnicode_GET_LENGTH(<object> e.message)
+        rest = rest if rest > 0 and errsample_ready(text) and stands_in(text, rest, e.message) else 0
+    expect(e, text_is_clean(text, rest or <Py_ssize_t> (e.cuts.description + FAR_BACK)))
+
+
+cdef void watch_name(Encoder* e, object name) noexcept:
+    cdef Scrubber scrubber = <Scrubber> e.scrubber
+    if name is not scrubber.clean_name:
+        watch_text(e, name)
+        if not e.secret:
+            scrubber.clean_name = name

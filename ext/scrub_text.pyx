@@ -1,0 +1,265 @@
+"""Where the secrets of a text are.
+
+One pass over its bytes: at a character that a secret must have (`=`, `:`, `@`, the `_` of `ghp_`) a matcher looks
+back at the name and forward over the value.
+"""
+
+from libc.stdint cimport uint8_t
+from libc.string cimport memchr
+
+cdef enum:
+    FAR_BACK = 512          # characters before an `@` that may belong to it
+
+
+cdef bint assigned(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
+    """`key=value`: query strings, keyword arguments, DSNs; PostgreSQL's `Key (email)=(...)`; pydantic's input."""
+    cdef Py_ssize_t end = at
+    cdef Py_ssize_t start, close
+    if at > t.low and t.s[at - 1] in b"=!<>":
+        return False
+    if stands(t, at, b"=(", 2) and stands_before(t, at, b")", 1) and before_within(t, at, b"Key (", 5):
+        close = last_bracket(t, at + 2)
+        return find_from(t, at + 2, close, f)
+    while end > t.low and at - end < 2 and t.s[end - 1] == c" ":
+        end -= 1
+    while end > t.low and at - end < 16 and (is_class(t.s[end - 1], C_QUOTE) or t.s[end - 1] in b"]\\"):
+        end -= 1
+    start = run_back(t, end, C_KEY, LONGEST_KEY)
+    if end - start == 11 and stands(t, start, b"input_value", 11):
+        close = input_end(t, at + 1)
+        return not harmless(t, at + 1, close) and find_from(t, at + 1, close, f)
+    if key_says(t.s, start, end, True) == KEY_PLAIN:
+        return False
+    at += 1 + (at + 1 < t.n and t.s[at + 1] == c"=")
+    if end - start == 3 and stands(t, at, b"/", 1):
+        return False        # PWD=/srv
+    if ends_in(t, start, end, b"cookie", 6):
+        return find_from(t, at, line_end(t, at), f)
+    return secret_value(t, at, ASSIGNED, f)
+
+
+cdef Py_ssize_t input_end(const Text* t, Py_ssize_t at) noexcept nogil:
+    """Where pydantic's input ends: before `, input_type=`."""
+    cdef Py_ssize_t end = line_end(t, at)
+    while at < end:
+        if t.s[at] == c"," and stands(t, at, b", input_type=", 13):
+            return at
+        at += 1
+    return end
+
+
+cdef Py_ssize_t last_bracket(const Text* t, Py_ssize_t at) noexcept nogil:
+    """The last `)` of the line, else its end."""
+    cdef Py_ssize_t end = line_end(t, at)
+    cdef Py_ssize_t i = end
+    while i > at and t.s[i - 1] != c")":
+        i -= 1
+    return i - 1 if i > at else end
+
+
+cdef bint named(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
+    """`'key': value`, headers, `password: value`; what databases quote after a colon."""
+    cdef Py_ssize_t end = at
+    cdef Py_ssize_t start
+    cdef Py_ssize_t following = at + 1
+    cdef uint8_t before = t.s[at - 1] if at > t.low else c" "
+    cdef int says
+    if stands(t, following, b"//", 2):
+        return False        # of a URL, see `addressed`
+    if quotes_input(t, at, f):
+        return True
+    if is_class(before, C_QUOTE):
+        end -= 1
+        while end > t.low and at - end < 16 and t.s[end - 1] == c"\\":
+            end -= 1
+        start = run_back(t, end, C_KEY, LONGEST_KEY)
+        return key_says(t.s, start, end, True) != KEY_PLAIN and secret_value(t, following, ASSIGNED, f)
+    if is_class(before, C_LETTER) and at > t.low + 1 and not KEY_ENDS[last_two(t.s, at)]:
+        return False        # nearly every other word
+    if is_class(before, C_DIGIT) and numbered(t, at, f):
+        return True
+    start = run_back(t, end, C_KEY, LONGEST_KEY)
+    says = key_says(t.s, start, end, False)
+    if says == KEY_PLAIN and not api_key(t, start, end):
+        return False
+    if ends_in(t, start, end, b"cookie", 6):
+        return (
+            memchr(t.s + at, c"=", min(t.n - at, <Py_ssize_t> LONGEST_SENTENCE)) is not NULL
+            and find_from(t, following + (following < t.n and t.s[following] == c" "), line_end(t, at), f)
+        )
+    if says == KEY_WEAK and stands_before(t, start, b"xpected ", 8):
+        return False        # a parser's: "unexpected token: 'x1'"
+    return secret_value(t, following, SAID_WEAK if says == KEY_WEAK else SAID_SECRET, f)
+
+
+cdef inline bint quotes_input(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
+    """`invalid input syntax for type integer: "x"`, `Incorrect integer value: 'x'`, SQLAlchemy's parameters."""
+    cdef Py_ssize_t end
+    cdef Py_ssize_t following = at + 1
+    cdef Py_ssize_t quote = at + 2
+    if quote < t.n and t.s[following] == c" " and (is_class(t.s[quote], C_QUOTE) or t.s[quote] == c"\\"):
+        if before_within(t, at, b"invalid input ", 14) or before_within(t, at, b"Incorrect ", 10):
+            quote += backslashes(t, quote)
+            return quote < t.n and find_from(t, quote + 1, quoted_end(t, quote, quote - at - 2), f)
+    if stands_before(t, at, b"[parameters", 11):
+        end = line_end(t, at)
+        return find_from(t, following + (following < end and t.s[following] == c" "), end - (t.s[end - 1] == c"]"), f)
+    return False
+
+
+cdef bint numbered(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
+    """PostgreSQL's `LINE 1: ` with the text of a statement, and the token of a Telegram bot."""
+    cdef Py_ssize_t start = run_back(t, at, C_DIGIT, 10)
+    cdef Py_ssize_t end
+    if stands_before(t, start, b"LINE ", 5):
+        return find_from(t, at + 1 + stands(t, at + 1, b" ", 1), line_end(t, at), f)
+    if start <= at - 8 and stands(t, at + 1, b"AA", 2) and at_word(t, start):
+        end = run_of(t, at + 1, C_TOKEN)
+        return end - at > 30 and find_from(t, start, end, f)
+    return False
+
+
+cdef inline bint api_key(const Text* t, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+    """`API key:`, `access key:`."""
+    return (
+        end - start == 3 and stands(t, start, b"key", 3)
+        and (stands_before(t, start, b"API ", 4) or stands_before(t, start, b"api ", 4)
+             or stands_before(t, start, b"ccess ", 6) or stands_before(t, start, b"ecret ", 6))
+    )
+
+
+cdef bint paired(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
+    """`('X-Api-Key', 'value')`: the headers of a request as tuples; other tuples of names are ordinary."""
+    cdef Py_ssize_t end = at - 1
+    cdef Py_ssize_t start
+    cdef Py_ssize_t i
+    cdef bint header = False
+    if end <= t.low or not is_class(t.s[end], C_QUOTE):
+        return False
+    start = run_back(t, end, C_KEY, LONGEST_KEY)
+    if start - 2 < t.low or not (t.s[start - 2] == c"(" or t.s[start - 2] == c"b"):
+        return False
+    for i in range(start, end):
+        header |= t.s[i] == c"-"
+    header |= ends_in(t, start, end, b"cookie", 6) or ends_in(t, start, end, b"authorization", 13)
+    return (header and key_says(t.s, start, end, True) != KEY_PLAIN) and secret_value(t, at + 1, ASSIGNED, f)
+
+
+cdef bint addressed(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
+    """`user:password@host`, in a URL and out of one, and e-mail addresses."""
+    cdef Py_ssize_t least = max(t.low, at - FAR_BACK)
+    cdef Py_ssize_t start = at
+    cdef Py_ssize_t soft = -1       # behind the last character that may, but need not, separate
+    cdef Py_ssize_t colon = -1
+    while start > least and not is_class(t.s[start - 1], C_BLANK | C_QUOTE) and t.s[start - 1] not in b"<>@":
+        start -= 1
+        if t.s[start] == c":":
+            if stands(t, start, b"://", 3):
+                return in_url(t, start + 3, at, f) or mailed(t, at, f)
+            colon = start if soft < 0 else colon
+        elif soft < 0 and t.s[start] in b"=(,;/?&[{|":
+            soft = start + 1
+    start = max(start, soft)
+    if colon > start and colon + 1 < at and at + 1 < t.n and is_class(t.s[at + 1], C_LETTER | C_DIGIT):
+        return find_from(t, start, at, f)
+    return mailed(t, at, f)
+
+
+cdef bint in_url(const Text* t, Py_ssize_t start, Py_ssize_t at, Find* f) noexcept nogil:
+    """What stands between `://` and the last `@` before the host, unless the host came before."""
+    cdef Py_ssize_t host = start
+    cdef Py_ssize_t end = at + 1
+    cdef Py_ssize_t colon = -1
+    while host < at and t.s[host] not in b"/?#":
+        if t.s[host] == c":":
+            colon = host
+        host += 1
+    if host < at and (colon < 0 or run_of(t, colon + 1, C_DIGIT) == host):
+        return False
+    while end < t.n and not is_class(t.s[end], C_BLANK | C_QUOTE) and t.s[end] not in b"/?#<>":
+        if t.s[end] == c"@":
+            at = end
+        end += 1
+    return not harmless(t, start, at) and not is_git(t, start, at) and find_from(t, start, at, f)
+
+
+cdef bint mailed(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
+    cdef Py_ssize_t start = at
+    cdef Py_ssize_t end = at + 1
+    cdef Py_ssize_t label = -1
+    cdef Py_ssize_t least = max(t.low, at - LONGEST_KEY)
+    while start > least and (is_class(t.s[start - 1], C_LETTER | C_DIGIT | C_WIDE) or t.s[start - 1] in b"._%+-"):
+        start -= 1
+    while end < t.n and (is_class(t.s[end], C_LETTER | C_DIGIT) or t.s[end] == c"-" or t.s[end] == c"."):
+        if t.s[end] == c".":
+            if end + 2 >= t.n or not is_class(t.s[end + 1], C_LETTER | C_DIGIT):
+                break
+            label = end + 1
+        end += 1
+    if start == at or label < 0 or end - label < 2 or run_of(t, label, C_LETTER) < end:
+        return False
+    return not (is_git(t, start, at) and end < t.n and t.s[end] in b":/") and find_from(t, start, end, f)
+
+
+cdef inline bint is_git(const Text* t, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+    return end - start == 3 and stands(t, start, b"git", 3)
+
+
+cdef bint next_secret(Text* t, Py_ssize_t at, Py_ssize_t stop, Find* f) noexcept nogil:
+    """The first secret that shows itself from `at` on and before `stop`; it may reach further."""
+    cdef const uint8_t* triggers = &CARD_TRIGGERS[0] if t.strict else &TRIGGERS[0]
+    cdef uint8_t c
+    cdef bint found
+    while True:
+        while stop - at >= 4 and not (
+            triggers[t.s[at]] | triggers[t.s[at + 1]] | triggers[t.s[at + 2]] | triggers[t.s[at + 3]]
+        ):
+            at += 4
+        while at < stop and not triggers[t.s[at]]:
+            at += 1
+        if at >= stop:
+            break
+        c = t.s[at]
+        f.start = 0
+        if c == c"_" or c == c".":
+            found = prefixed(t, at, f)
+        elif c == c":":
+            found = named(t, at, f)
+        elif c == c"-":
+            found = dashed(t, at, f) or prefixed(t, at, f)
+        elif c == c"=":
+            found = assigned(t, at, f)
+        elif c == c"@":
+            found = addressed(t, at, f)
+        elif c == c",":
+            found = paired(t, at, f)
+        elif is_class(c, C_DIGIT):
+            found = card(t, at, f)
+            if not found:
+                at = run_of(t, at, C_DIGIT) - 1
+        else:
+            found = lettered(t, at, f)
+        if found and not (f.end - f.start == 10 and stands(t, f.start, b"[redacted]", 10)):
+            return True
+        at += 1
+    return stop == t.n and cut_off(t, f)
+
+
+cdef bint cut_off(const Text* t, Find* f) noexcept nogil:
+    """`scheme://user:passw`, where the text ends before the `@`: what follows the colon is no port."""
+    cdef Py_ssize_t least = max(t.low, t.n - FAR_BACK)
+    cdef Py_ssize_t at = t.n
+    cdef Py_ssize_t colon = -1
+    while at > least and not is_class(t.s[at - 1], C_BLANK | C_QUOTE):
+        at -= 1
+        if t.s[at] == c":":
+            if stands(t, at, b"://", 3):
+                at += 3
+                if colon <= at or t.s[at] == c"[" or run_of(t, colon + 1, C_DIGIT) == t.n:
+                    return False
+                # A path or another mark after the port: host:8080/path, host:port.
+                if is_class(t.s[run_of(t, colon + 1, C_DIGIT)], C_LETTER | C_DIGIT):
+                    return find_from(t, at, t.n, f)
+                return False
+            colon = at
+    return False

@@ -1,0 +1,202 @@
+"""Secrets that are known by their shape: tokens of providers, JWTs, private keys, options of commands, card numbers."""
+
+from libc.stdint cimport uint8_t
+from libc.string cimport memcpy
+
+cdef enum:
+    MOST_PREFIXES = 64
+
+cdef struct TokenPrefix:
+    char[16] text
+    uint8_t size
+    uint8_t least
+    bint sure
+
+cdef TokenPrefix[MOST_PREFIXES] PREFIXES
+cdef int prefix_count = 0
+cdef bint[1024] PREFIX_ENDS     # by the hash of their last three characters
+
+
+cdef load_prefixes():
+    global prefix_count
+    for row in scrub.PREFIXES:
+        data = row.text.encode("ascii")
+        prefix = &PREFIXES[prefix_count]
+        memcpy(prefix.text, <const char*> data, len(data))
+        prefix.size, prefix.least, prefix.sure = len(data), row.least, row.sure
+        PREFIX_ENDS[ends_hash(<const uint8_t*> prefix.text + prefix.size - 3)] = True
+        prefix_count += 1
+
+
+cdef inline int ends_hash(const uint8_t* last) noexcept nogil:
+    return (last[0] * 29 + last[1] * 5 + last[2]) & 1023
+
+
+load_prefixes()
+
+
+cdef bint prefixed(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
+    """A provider's token, by its beginning, which ends at `at`."""
+    cdef Py_ssize_t after = at + 1
+    cdef Py_ssize_t start, end
+    cdef TokenPrefix* prefix
+    cdef int i
+    if at < t.low + 2 or not PREFIX_ENDS[ends_hash(t.s + at - 2)]:
+        return False
+    for i in range(prefix_count):
+        prefix = &PREFIXES[i]
+        start = after - prefix.size
+        if t.s[at] != <uint8_t> prefix.text[prefix.size - 1] or t.s[at - 1] != <uint8_t> prefix.text[prefix.size - 2]:
+            continue
+        if not stands(t, start, prefix.text, prefix.size) or not at_word(t, start):
+            continue
+        end = run_of(t, after, C_TOKEN if prefix.sure else C_LETTER | C_DIGIT)
+        if t.s[at] == c".":
+            end = run_of(t, after, C_CREDENTIAL)
+        if end - after < prefix.least and not (prefix.sure and end == t.n and end > after):
+            continue
+        if prefix.sure or made_up(t, after, end, C_CREDENTIAL):
+            return find_from(t, start, run_of(t, end, C_TOKEN), f)
+    return False
+
+
+cdef bint dashed(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
+    """A private key in PEM, and options of a command: `--password x`, `'-u', 'user:x'`."""
+    cdef Py_ssize_t start = at + 1
+    cdef Py_ssize_t end
+    if at > t.low and t.s[at - 1] == c"-":
+        return False
+    if stands(t, at, b"-----BEGIN ", 11):
+        end = line_mark(t, at + 11, b"PRIVATE KEY", 11)
+        if end < 0:
+            return False
+        start = end + 11
+        return find_from(t, start, pem_end(t, start), f)
+    if stands(t, at, b"-----END ", 9) and line_mark(t, at + 9, b"PRIVATE KEY", 11) >= 0:
+        return not stands_before(t, at, b"[redacted]", 10) and find_from(t, t.low, at, f)   # its beginning was cut off
+    if at > t.low and not is_class(t.s[at - 1], C_BLANK | C_QUOTE):
+        return False
+    start += stands(t, start, b"-", 1)
+    end = run_of(t, start, C_TOKEN)
+    if end >= t.n or t.s[end] == c"=":
+        return False
+    if key_says(t.s, start, end, True) != KEY_PLAIN:
+        if is_class(t.s[end], C_QUOTE):
+            end += 1
+            end += end < t.n and t.s[end] == c","
+        return end < t.n and t.s[end] == c" " and secret_value(t, end, ASSIGNED, f)
+    if stands(t, at, b"-u", 2) or stands(t, at, b"--user", 6):
+        while end < t.n and (is_class(t.s[end], C_QUOTE) or t.s[end] == c"," or t.s[end] == c" "):
+            end += 1
+        start = end
+        while end < t.n and end - start < JUDGED and not is_class(t.s[end], C_BLANK | C_QUOTE):
+            if t.s[end] == c":":
+                return secret_value(t, end + 1, ASSIGNED, f)
+            end += 1
+    return False
+
+
+cdef Py_ssize_t line_mark(const Text* t, Py_ssize_t at, const char* word, Py_ssize_t size) noexcept nogil:
+    """Where a word stands within the next 32 characters; -1 where it does not."""
+    cdef Py_ssize_t i
+    for i in range(at, at + 32):
+        if stands(t, i, word, size):
+            return i
+    return -1
+
+
+cdef Py_ssize_t pem_end(const Text* t, Py_ssize_t at) noexcept nogil:
+    while at < t.n:
+        if t.s[at] == c"-" and stands(t, at, b"-----END", 8):
+            return at
+        at += 1
+    return t.n
+
+
+cdef bint lettered(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
+    """What is known by letters: AWS and Google keys, JWTs, Bearer and Basic, two messages of databases."""
+    cdef uint8_t c = t.s[at]
+    cdef Py_ssize_t end
+    if c == c"J":
+        if not stands_before(t, at, b"ey", 2) or not at_word(t, at - 2):
+            return False
+        end = run_of(t, at, C_TOKEN)
+        if end - at < 18 and end < t.n and t.s[end] != c".":
+            return False
+        while end + 1 < t.n and t.s[end] == c"." and is_class(t.s[end + 1], C_TOKEN):
+            end = run_of(t, end + 1, C_TOKEN)
+        return end - at >= 6 and find_from(t, at - 2, end, f)
+    if at + 1 >= t.n or not at_word(t, at):
+        return False
+    if c == c"b" and t.s[at + 1] != c"e" and t.s[at + 1] != c"a":
+        return False
+    if c == c"A":
+        if stands(t, at, b"AKIA", 4) or stands(t, at, b"ASIA", 4):
+            end = at + 4
+            while end < t.n and is_class(t.s[end], C_UPPER | C_DIGIT):
+                end += 1
+            return (end - at >= 16 or end == t.n and end > at + 4) and find_from(t, at, end, f)
+        if stands(t, at, b"AIza", 4):
+            end = run_of(t, at, C_TOKEN)
+            return (end - at >= 24 or end == t.n and end > at + 4) and find_from(t, at, end, f)
+    elif c == c"B" or c == c"b":
+        if stands(t, at + 1, b"earer ", 6):
+            end = at + 7
+        elif stands(t, at + 1, b"asic ", 5):
+            end = at + 6
+        else:
+            return False
+        at = end
+        end = run_of(t, at, C_CREDENTIAL)
+        if end - at < 6 or not made_up(t, at, end, C_CREDENTIAL) and t.s[end - 1] != c"=":
+            return False
+        return find_from(t, at, end, f)
+    elif c == c"D":
+        if stands(t, at, b"Duplicate entry ", 16):
+            at += 17 + backslashes(t, at + 16)
+            return at < t.n and find_from(t, at, duplicate_end(t, at), f)
+    elif stands(t, at, b"Failing row contains (", 22):
+        return find_from(t, at + 22, row_end(t, at + 22), f)
+    return False
+
+
+cdef Py_ssize_t duplicate_end(const Text* t, Py_ssize_t at) noexcept nogil:
+    while at < t.n:
+        if t.s[at] == c"'" and stands(t, at, b"' for key", 9):
+            break
+        at += 1
+    while at > t.low and t.s[at - 1] == c"\\":
+        at -= 1
+    return at
+
+
+cdef Py_ssize_t row_end(const Text* t, Py_ssize_t at) noexcept nogil:
+    """The `)` that closes a row, whose values may hold line breaks: followed by a full stop and the line's end."""
+    while at < t.n:
+        if t.s[at] == c")" and stands(t, at, b").", 2) and (at + 2 == t.n or t.s[at + 2] == c"\n"):
+            return at
+        at += 1
+    return t.n
+
+
+cdef bint card(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
+    """The number of a payment card: 13 to 19 digits in groups, an issuer's beginning, Luhn's check digit."""
+    cdef uint8_t[19] digits
+    cdef int count = 0
+    cdef int total = 0
+    cdef int i
+    cdef Py_ssize_t end = at
+    if not at_word(t, at) or at > t.low and t.s[at - 1] in b".-":
+        return False
+    while end < t.n and count < 19:
+        if is_class(t.s[end], C_DIGIT):
+            digits[count] = t.s[end] - c"0"
+            count += 1
+        elif not ((t.s[end] == c" " or t.s[end] == c"-") and end + 1 < t.n and is_class(t.s[end + 1], C_DIGIT)):
+            break
+        end += 1
+    if count < 13 or digits[0] < 2 or digits[0] > 6 or end < t.n and is_class(t.s[end], C_DIGIT | C_LETTER):
+        return False
+    for i in range(count):
+        total += digits[count - 1 - i] if i % 2 == 0 else 2 * digits[count - 1 - i] % 10 + digits[count - 1 - i] // 5
+    return total % 10 == 0 and find_from(t, at, end, f)

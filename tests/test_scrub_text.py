@@ -1,0 +1,137 @@
+"""Which parts of a text are secrets, and that any text takes linear time and answers the same again."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otel_errsample._hot import scrub_text
+from tests.secrets import ORDINARY, Planted, card_number, planted
+
+PLANTED = planted(240)
+
+
+def test_the_corpora_have_the_size_they_are_known_for() -> None:
+    assert 200 <= len(ORDINARY) == len(set(ORDINARY))
+    assert 200 <= len({case.text for case in PLANTED})
+    assert all(case.secrets for case in PLANTED)
+
+
+@pytest.mark.parametrize("case", PLANTED, ids=lambda case: case.expected[:40])
+def test_a_planted_secret_is_taken_out_and_nothing_else(case: Planted) -> None:
+    text, found = scrub_text(case.text)
+    assert case.expected == text
+    assert found >= 1
+    assert not [secret for secret in case.secrets if secret in text]
+
+
+@pytest.mark.parametrize("message", ORDINARY, ids=lambda message: message[:40])
+def test_an_ordinary_message_stays_the_same_object(message: str) -> None:
+    assert (message, 0) == scrub_text(message)
+    assert scrub_text(message)[0] is message
+    assert scrub_text(message, strict=True)[0] is message
+
+
+@pytest.mark.parametrize("case", PLANTED, ids=lambda case: case.expected[:40])
+def test_what_was_cleaned_has_nothing_left_to_clean(case: Planted) -> None:
+    once, _ = scrub_text(case.text)
+    assert (once, 0) == scrub_text(once)
+
+
+@pytest.mark.parametrize("case", PLANTED[:120], ids=lambda case: case.expected[:40])
+def test_a_secret_is_found_between_other_words_in_any_width_of_characters(case: Planted) -> None:
+    for before, after in (("failed: ", "\nnext line"), ("é ", "\nà"), ("支払い ", "\n支"), ("🔥 ", "\n🔥")):
+        text, _ = scrub_text(before + case.text + after)
+        assert not [secret for secret in case.secrets if secret in text]
+        assert text.startswith(before)
+
+
+def longest_common(secret: str, text: str) -> int:
+    return next(size for size in range(len(secret), -1, -1) if any(
+        secret[at:at + size] in text for at in range(len(secret) - size + 1)
+    ))  # fmt: skip
+
+
+@pytest.mark.parametrize("case", PLANTED[:120], ids=lambda case: case.expected[:40])
+def test_a_text_that_someone_cut_inside_a_secret_leaves_no_useful_part_of_it(case: Planted) -> None:
+    """SpanLimits cut at any character; only what is too short to tell from a word may stay."""
+    for secret in case.secrets:
+        if secret not in case.text or "@" in case.text or "entry" in case.text:
+            continue  # the `@` after an address, or the words after a value, are what it is known by
+        end = case.text.index(secret) + len(secret) - len(secret) // 4
+        text, _ = scrub_text(case.text[:end])
+        assert 8 >= longest_common(secret[4:], text), text
+
+
+def test_a_userinfo_cut_before_its_host_is_still_one() -> None:
+    assert "postgresql://[redacted]" == scrub_text("postgresql://app:q7hunter")[0]
+    assert "http://host:8080" == scrub_text("http://host:8080")[0]
+
+
+def test_card_numbers_are_taken_out_in_strict_mode() -> None:
+    source = random.Random(7)
+    for _ in range(50):
+        number = card_number(source)
+        grouped = " ".join(number[at : at + 4] for at in range(0, 16, 4))
+        for text in (f"card {number} declined", f"card {grouped} declined", f"({number})"):
+            assert (text, 0) == scrub_text(text)
+            cleaned, found = scrub_text(text, strict=True)
+            assert 1 == found
+            assert number not in cleaned.replace(" ", "")
+        wrong = number[:-1] + str((int(number[-1]) + 1) % 10)
+        assert 0 == scrub_text(f"card {wrong} declined", strict=True)[1]
+
+
+def test_digits_that_are_no_card_stay() -> None:
+    for text in ("1700000000123456789", "4242", "00012345678901234567890", "5e-10", "2024-05-06 07:08:09.123456"):
+        assert (text, 0) == scrub_text(text, strict=True)
+
+
+def test_a_text_is_looked_at_up_to_65536_characters_and_cut_there_at_a_blank() -> None:
+    text = "word " * 20_000
+    cleaned, found = scrub_text(text)
+    assert 0 == found
+    head, _, note = cleaned.rpartition("\n")
+    assert text.startswith(head)
+    assert 65_536 - 256 <= len(head) <= 65_536
+    assert f"... {len(text) - len(head)} characters left out ..." == note
+    assert head.endswith(" ")
+
+
+def test_what_lies_across_the_cut_is_left_out_whole() -> None:
+    secret = "q7hunter2" * 4
+    text = "x " * 32_760 + f"password={secret} " + "y" * 100_000
+    assert "q7" not in scrub_text(text)[0]
+
+
+def test_behind_256_secrets_the_rest_is_left_out() -> None:
+    cleaned, found = scrub_text("token=q7 " * 300)
+    assert 257 == found
+    assert "q7" not in cleaned
+    assert 257 == cleaned.count("[redacted]")
+
+
+@given(st.text(st.sampled_from("=:@_-.,'\"\\ ([{}])<>/&;\npasswordtokenAKIABearerghp_eyJ0123é🔥"), max_size=200))
+def test_any_text_is_survived_and_its_cleaned_form_is_of_pieces_of_it(text: str) -> None:
+    cleaned, found = scrub_text(text)
+    assert (found == 0) == (cleaned == text)
+    at = 0
+    for piece in cleaned.split("[redacted]"):
+        if "[redacted]" not in text:
+            at = text.index(piece, at) + len(piece)
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["token:", "token: '", "password='", "@", "a@", "u:p@", "://", "--password ", "-----BEGIN ", "eyJ", "key=(", "[",
+     "cookie:", 'input "x": "', "Key (", "'a', ", "Failing row contains (", "ghp_", "\\", "password: [", "A", "b"],
+    ids=repr,
+)  # fmt: skip
+def test_the_work_grows_with_the_text_and_no_faster(unit: str) -> None:
+    """Counted in looks, not in time: a hostile message of the greatest length ends, within the test's own limit."""
+    text = unit * (65_536 // len(unit))
+    for _ in range(20):
+        assert scrub_text(text)[0]
