@@ -17,7 +17,7 @@ $(VENV)/built: $(BIN)/python $(SOURCES)
 	touch $@
 
 test: build
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore=tests/instrumentations  # `make test-instrumentations` has what they need
 
 lint: build
 	$(BIN)/ruff check .
