@@ -165,15 +165,16 @@ cdef class Scrubber:
 
 
 cdef inline uint64_t sampled(object text, Py_ssize_t length) noexcept:
-    """An eighth of a text in one number: one place is reached on several ways, whose stacks should not share a slot."""
+    """A text by samples of it: one place is reached on several ways, whose stacks should not share a slot."""
     cdef const char* data = <const char*> PyUnicode_DATA(text)
     cdef uint64_t total = length
     cdef uint64_t word
+    cdef Py_ssize_t step = max(length // 16, 8)
     cdef Py_ssize_t at = 0
     while at + 8 <= length:
         memcpy(&word, data + at, 8)
         total = total * SPREAD + word
-        at += 64
+        at += step
     return total
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from otel_errsample import scrub
-from otel_errsample._hot import secret_name
+from otel_errsample._hot import scrub_text, secret_name
 
 SECRET = (
     "password", "PASSWORD", "Password2", "db_password", "dbPassword", "DB-PASSWORD", "spring.datasource.password",
@@ -41,6 +41,19 @@ def test_a_name_that_says_nothing(name: str) -> None:
 def test_only_the_end_of_a_very_long_name_is_looked_at() -> None:
     assert "secret" == secret_name("a" * 100_000 + "_password")
     assert "plain" == secret_name("password_" + "a" * 100_000)
+
+
+def test_every_character_the_search_stops_at_is_met_by_the_fast_one() -> None:
+    """16 characters at a time are skipped: a secret is found wherever in them it stands."""
+    for text in (
+        "password=q7hunter2X",
+        "a@example.com",
+        "AKIAQ7HUNTER2XXXX234",
+        "Bearer q7hunter2X",
+        "x ghp_q7hunter2X",
+    ):
+        for shift in range(40):
+            assert 1 == scrub_text(" " * shift + text)[1]
 
 
 def test_the_tables_are_as_the_search_expects_them() -> None:
