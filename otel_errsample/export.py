@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MOST_BISECTIONS = 128
 # What a caller of flush or shutdown sleeps between two looks, at first and at most. Polling and not an event: under
 # gevent the caller is a greenlet and the worker an OS thread, and no primitive of `threading` is promised to work across
-# that border. A look takes the GIL from the worker that is looked for, hence ever longer pauses.
+# that border. A look takes the GIL from the worker that is looked for, hence pauses of 1/16 of the time it took so far.
 GLANCE = 0.001
 LONGEST_GLANCE = 0.01
 # Seconds between two attempts to start the thread.
@@ -251,14 +251,14 @@ class Worker:
         if self._thread is not None and self._thread == _thread.get_ident():
             return self._buffer.settled(target)  # an exporter that flushes us: waiting for ourselves would not end
         self._back_off.hurry()
-        pause = GLANCE
+        started = self._monotonic()
         while not self._buffer.settled(target) and (left := deadline - self._monotonic()) > 0:
             # In the loop, because two flushing threads may overwrite each other's number.
             self._flush_upto = max(self._flush_upto, target)
             if self._has_thread():
                 self._buffer.wake()
-                time.sleep(min(pause, left))
-                pause = min(2 * pause, LONGEST_GLANCE)
+                waited = self._monotonic() - started
+                time.sleep(min(max(waited / 16, GLANCE), LONGEST_GLANCE, left))
             else:
                 self._flush_here(target, deadline)
         return self._buffer.settled(target) and self._lost() == lost
