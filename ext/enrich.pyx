@@ -143,7 +143,7 @@ cdef class Enrichment:
     cdef dict extra             # not to be changed
     cdef bytes encoded          # as fields of the span
     cdef ErrorFacts facts       # what they were made of; of another span it says nothing, since that is no error's own
-    cdef object rule
+    cdef object rule, scope
     cdef int own
 
 
@@ -209,7 +209,8 @@ cdef class Enrichments:
             return None
         for way in range(WAYS):
             known = self.made[slot ^ way]
-            if known is not None and known.own == own and known.rule is rule and alike(known.facts, facts):
+            if (known is not None and known.own == own and known.rule is rule and known.scope is scope
+                    and alike(known.facts, facts)):
                 return known
         if not brief(facts):
             return None
@@ -232,7 +233,7 @@ cdef class Enrichments:
         made.encoded = extra_fields(made.extra)
         if made.encoded is None:
             return None
-        made.rule = rule
+        made.rule, made.scope = rule, scope
         made.own = own
         self.made[slot] = made
         return made

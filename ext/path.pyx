@@ -111,6 +111,7 @@ cdef class Path:
         if table is not None:
             self.table = table
             self.limits.end_all_but(table.limiters)
+            self.classifier.origins.clear()     # their verdicts name rules by their place in the former table
         if classifier is not None:
             self.classifier = classifier
         del former

@@ -4,7 +4,7 @@ When an error is kept with scope "path" its parent's id is marked; a marked span
 rules and the head sampler say, and marks its own parent, up to the local root. Nothing is held back for it: children
 end before their parents, or the parent is gone and its mark is never claimed.
 
-Memory is fixed: 1024 sets of 4 marks, 48 bytes each. Where a set is full the mark that has waited longest goes, which
+Memory is fixed: 1024 sets of 4 marks, 40 bytes each. Where a set is full the mark that has waited longest goes, which
 is one whose span ended before its child or never will; an error storm in more than 4096 open spans loses ancestors,
 never errors. Everything here is C under the GIL and runs no Python code: the names that marks own are text.
 """

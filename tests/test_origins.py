@@ -14,7 +14,8 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode, Tracer
 
-from otel_errsample import ErrorFacts, ErrorSpanProcessor, Verdict
+from otel_errsample import ErrorFacts, ErrorSpanProcessor, Rules, Verdict
+from otel_errsample._hot import RuleTable
 from otel_errsample.testing import CollectingTransport, ManualClock
 from tests.failures import HAS_GROUPS
 
@@ -334,3 +335,23 @@ def test_what_is_on_its_way_in_the_parent_is_forgotten_by_a_child() -> None:
         finally:
             service.processor.restart_in_child()
     assert [None, None] == [verdict.facts.origin_span_id for verdict in service.verdicts]
+
+
+def test_a_verdict_by_former_rules_does_not_decide_for_the_new_ones() -> None:
+    # What an exception has spent is told by the place of the rule, where another rule stands after an exchange.
+    service = Service("former: keep 1 per hour if error")
+    start, processor = service.tracer.start_as_current_span, service.processor
+    with pytest.raises(Failed), start("first"):
+        raise Failed
+
+    def leave_the_inner() -> None:
+        try:
+            with start("inner"):
+                raise Failed
+        finally:
+            new = RuleTable(Rules.parse("new: keep 1 per hour if error"), processor.limits, processor.tallies)
+            processor.exchange(new, None)
+
+    with pytest.raises(Failed), start("outer"):
+        leave_the_inner()
+    assert {"first", "outer"} == set(service.named())
