@@ -7,7 +7,7 @@ import socket
 import sqlite3
 from typing import Any
 
-import grpc  # type: ignore[import-untyped]
+import grpc
 import pytest
 import requests
 

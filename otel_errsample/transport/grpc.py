@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import grpc  # type: ignore[import-untyped]
+import grpc
 
 from otel_errsample.transport import Answer, Outcome, response
 from otel_errsample.transport.certificates import CertificateError, Certificates

@@ -41,12 +41,12 @@ def real(programs: Path) -> Iterator[int]:
             shutil.chown(name, "nobody")
         data = f"{name}/data"
         initdb = [f"{programs}/initdb", "-D", data, "-U", USER, "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"]
-        subprocess.run(initdb, check=True, capture_output=True, cwd=name, timeout=_STARTS_IN, **as_user)  # type: ignore[call-overload]
+        subprocess.run(initdb, check=True, capture_output=True, cwd=name, timeout=_STARTS_IN, **as_user)  # type: ignore[call-overload]  # a user where root
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off", "port": port}
         command = [f"{programs}/postgres", "-D", data, *(f"--{key}={value}" for key, value in settings.items())]
-        server = subprocess.Popen(command, cwd=name, stderr=subprocess.PIPE, text=True, **as_user)  # type: ignore[call-overload]
+        server = subprocess.Popen(command, cwd=name, stderr=subprocess.PIPE, text=True, **as_user)  # type: ignore[call-overload]  # a user where root
         too_late = threading.Timer(_STARTS_IN, server.kill)
         too_late.start()
         try:

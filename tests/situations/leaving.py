@@ -127,7 +127,7 @@ def gathered(tracer: Tracer) -> None:
 def task_group(tracer: Tracer) -> None:
     async def main() -> None:
         with tracer.start_as_current_span("outer"):
-            async with asyncio.TaskGroup() as group:  # type: ignore[attr-defined,unused-ignore]
+            async with asyncio.TaskGroup() as group:  # type: ignore[attr-defined,unused-ignore]  # since 3.11
                 group.create_task(waiting(tracer, "sibling"))
                 group.create_task(spanning(tracer, "child"))
 
@@ -138,7 +138,7 @@ def task_group(tracer: Tracer) -> None:
 def timeout(tracer: Tracer) -> None:
     async def main() -> None:
         with tracer.start_as_current_span("outer"):
-            async with asyncio.timeout(0.001):  # type: ignore[attr-defined,unused-ignore]
+            async with asyncio.timeout(0.001):  # type: ignore[attr-defined,unused-ignore]  # since 3.11
                 await waiting(tracer, "inner")
 
     asyncio.run(main())

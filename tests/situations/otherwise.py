@@ -50,7 +50,7 @@ def closed_generator(tracer: Tracer) -> None:
 
     opened = numbers()
     next(opened)
-    opened.close()  # type: ignore[attr-defined]
+    opened.close()  # type: ignore[attr-defined]  # a generator
 
 
 @ending(s=(False, "GeneratorExit", "live"))
@@ -63,7 +63,7 @@ def closed_async_generator(tracer: Tracer) -> None:
     async def main() -> None:
         opened = numbers()
         await opened.__anext__()
-        await opened.aclose()  # type: ignore[attr-defined]
+        await opened.aclose()  # type: ignore[attr-defined]  # an async generator
 
     asyncio.run(main())
 

@@ -5,7 +5,7 @@ import os
 import sys
 import urllib.request
 
-import grpc  # type: ignore[import-untyped]
+import grpc
 import requests
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
