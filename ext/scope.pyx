@@ -72,7 +72,7 @@ cdef class Marks:
         cdef object rule
         out.span = 0
         if self.count > 0:
-            found = self.find(id_bits(context_trace_id(context)), id_bits(context_span_id(context)))
+            found = self.find(trace_bits(context), span_number(context))
         if found == NULL or found.span == 0:
             return None
         out[0] = found[0]
@@ -92,7 +92,7 @@ cdef class Marks:
         cdef Mark made
         if parent is None or context_is_remote(parent):
             return 0
-        trace, span = id_bits(context_trace_id(parent)), id_bits(context_span_id(parent))
+        trace, span = trace_bits(parent), span_number(parent)
         if span == 0:
             return 0
         made.weight = TH_SET if decision.weight == TH_SET or decision.weight == TH_LEAST else TH_ERASED
@@ -155,6 +155,7 @@ cdef bint pull(Decision* out, Mark* mark, bint sampled) noexcept:
     return alone
 
 
-cdef inline uint64_t id_bits(object number) except? 0:
-    """The low 64 bits of an id; 0, which no span has, for what is no int."""
+cdef inline uint64_t trace_bits(object context) except? 0:
+    """The low 64 bits of the trace id, which tell traces apart well enough; 0 for what is no int."""
+    cdef object number = context_trace_id(context)
     return PyLong_AsUnsignedLongLongMask(number) if PyLong_Check(number) else 0
