@@ -26,6 +26,7 @@ TESTED_BY = {
     "otel_errsample/rules/__init__.py": "test_rules_ruleset",  # names Rules, nothing else
     "otel_errsample/observe/__init__.py": "test_metrics",  # a docstring
     "otel_errsample/observe/metrics.py": "test_metrics",  # the only module of its package
+    "otel_errsample/plugins/__init__.py": "test_plugins_sampler",  # a docstring
     "otel_errsample/testing/__init__.py": "test_testing_transport",  # names two classes, nothing else
     "ext/scrub_values.pyx": "test_scrub_text",  # how far a secret reaches shows in what is left of a text
     "ext/scrub_tokens.pyx": "test_scrub_text",

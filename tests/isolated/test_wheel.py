@@ -12,6 +12,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 USE = """
 import otel_errsample
+from importlib.metadata import entry_points
 from opentelemetry.sdk.trace import TracerProvider
 from otel_errsample.testing.transport import CollectingTransport
 
@@ -22,6 +23,8 @@ provider.add_span_processor(processor)
 provider.get_tracer("t").start_span("s").end()
 assert processor.shutdown(5000)
 assert processor.stats().endings["delivered"] == 1
+(sampler,) = entry_points(group="opentelemetry_traces_sampler", name="errsample")
+assert isinstance(sampler.load()("0.01"), otel_errsample.ErrorAwareSampler)
 """
 
 

@@ -1,0 +1,1 @@
+"""What other packages find through entry points and build from the environment alone; nothing here raises into them."""
