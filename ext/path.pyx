@@ -71,10 +71,11 @@ cdef class Path:
     cdef object start_worker
     cdef bint worker_alive
     cdef object last_sampler
-    cdef bint all_arrive                # an ErrorAwareSampler feeds us: unsampled spans arrive too
+    cdef uint64_t floor                 # unsampled spans arrive from this randomness on; 2**56: none does
 
     def __cinit__(self, *args, **kwargs):
         self.tracker = Tracker()
+        self.floor = OT_SCALE
         self.marks = Marks()
         self.groups = Groups()
         self.enrichments = Enrichments()
@@ -134,7 +135,7 @@ cdef class Path:
         sampler = getattr(span, "_sampler", None)
         if sampler is not self.last_sampler:
             self.last_sampler = sampler
-            self.all_arrive = getattr(sampler, "records_everything", False) is True
+            self.floor = floor_of(sampler)
         if self.recorder is not None:
             self.recorder.attach(span)
         return 0
@@ -296,7 +297,9 @@ cdef class Path:
             decision.weight = TH_ERASED
         if failed and facts.propagated and not self.repeats_stacks:
             bare = facts.recorded
-        trace_state = reweigh(context_trace_state(context), decision.weight, decision.threshold, self.all_arrive)
+        trace_state = reweigh(
+            context_trace_state(context), trace_bits(context), decision.weight, decision.threshold, self.floor
+        )
         group = self.groups.of(span)
         writer_open(&writer, room_for(self.most_span_bytes, group))
         try:
@@ -352,7 +355,10 @@ cdef class Path:
             verdict.rule = rule
             verdict.scope = SCOPES[decision.scope]
             verdict.kept = kept
-            verdict.threshold = decision.threshold if decision.weight == TH_SET and kept else None
+            if decision.weight == TH_SET and kept:
+                verdict.threshold = claim_of(
+                    context_trace_state(context), trace_bits(context), decision.threshold, self.floor
+                )
             verdict.suppressed = decision.carried
             facts.message = self.scrubber.message(facts.message)
             verdict.facts = facts
@@ -406,6 +412,12 @@ cdef dict dry_run_notes(Decision* decision, object rule, object attributes):
     if attributes is None:
         return notes
     return {name: note for name, note in notes.items() if find_quietly(attributes, name) == NULL}
+
+
+cdef uint64_t floor_of(object sampler):
+    """From which randomness on a sampler lets unsampled spans arrive; only ours says so."""
+    cdef object floor = getattr(sampler, "recorded_from", None)
+    return floor if type(floor) is int and 0 <= floor < OT_SCALE else OT_SCALE
 
 
 cdef inline size_t room_for(size_t most, Group group) noexcept:

@@ -3,7 +3,8 @@
 `ot=th:<hex>;rv:<hex>`. th is the rejection threshold T: 56 bits, trailing zeros left out. A trace is in when its
 randomness R >= T, R being rv or else the low 56 bits of the trace id (OpenTelemetry specification, "TraceState:
 Probability Sampling"). Only the API's own TraceState is read, and only through its public methods: a class of the
-user's is left as it is, so that none of its code runs here.
+user's is left as it is, so that none of its code runs here. What the SDK's ratio sampler decides by other bits, and
+without a word in the trace state, is told in the same terms by a class of our own.
 """
 
 from cpython.long cimport PyLong_AsUnsignedLongLongMask
@@ -82,46 +83,114 @@ cdef uint64_t ot_decode(str th):
     return <uint64_t> int(th, 16) << 4 * (OT_DIGITS - len(th))
 
 
-cpdef object reweigh(object trace_state, int weight, uint64_t threshold, bint all_arrive):
+class ClassicState(TraceState):
+    """The trace state of a trace that began here and was decided by the SDK's ratio sampler: empty, as that leaves it.
+
+    That sampler takes traces whose id has its low 64 bits below `bound`, and writes nothing. In the terms of th and rv
+    R counts down from the top 56 of these bits, and T is where `bound` falls. Children inherit the object and a remote
+    parent never has it, which is how the two are told apart. On the wire and in a pickle it is any empty trace state.
+    """
+
+    def __init__(self, bound):
+        super().__init__()
+        self.bound = bound
+        self.threshold = ((1 << 64) - bound + 128) >> 8
+        if 0 < bound < 1 << 64:
+            self.threshold = min(max(self.threshold, 1), OT_SCALE - 1)  # something is sampled, and something is not
+
+    def __reduce__(self):
+        return TraceState, ()
+
+
+cdef uint64_t classic_randomness(object state, uint64_t trace):
+    """R >= T exactly where the classic sampler takes the trace: `bound` may fall inside the 256 ids of one R."""
+    cdef uint64_t r = ~trace >> 8
+    cdef uint64_t threshold = state.threshold
+    return max(r, threshold) if trace < state.bound else min(r, threshold - 1)
+
+
+cdef dict ot_of(object trace_state, uint64_t trace):
+    """The members of the `ot` entry, or what is known without one; `trace` is the low half of the trace id."""
+    cdef dict members
+    if type(trace_state) is ClassicState:
+        members = {"rv": f"{classic_randomness(trace_state, trace):014x}"}
+        if trace_state.threshold < OT_SCALE:
+            members["th"] = format_threshold(trace_state.threshold)
+        return members
+    if type(trace_state) is TraceState and trace_state is not DEFAULT_TRACE_STATE:
+        for key, value in trace_state.items():
+            if type(key) is str and key == "ot" and type(value) is str:
+                return ot_members(value)
+    return {}
+
+
+cdef uint64_t randomness_in_ot(dict members, uint64_t trace):
+    cdef str rv = members.get("rv")
+    return trace & (OT_SCALE - 1) if rv is None else int(rv, 16)
+
+
+cdef uint64_t least_claim(dict members, uint64_t trace, uint64_t floor):
+    """The least threshold a span may claim, which is that of arriving here; 2**56 where that is not known."""
+    cdef str head = members.get("th")
+    if head is not None:
+        return min(floor, ot_decode(head))
+    if floor == 0 or floor < OT_SCALE and randomness_in_ot(members, trace) >= floor:
+        return floor
+    return OT_SCALE
+
+
+cdef object claim_of(object trace_state, uint64_t trace, uint64_t threshold, uint64_t floor):
+    """The threshold that is written for a decision of this one, None where none is."""
+    cdef uint64_t least = least_claim(ot_of(trace_state, trace), trace, floor)
+    return None if least == OT_SCALE else max(threshold, least)
+
+
+cpdef object reweigh(object trace_state, uint64_t trace, int weight, uint64_t threshold, uint64_t floor):
     """The tracestate header of an exported span so that it says its weight, or None to leave it as it is.
 
-    `weight` is one of TH_*, `threshold` below 2**56. An empty string means that no entry is left. `all_arrive` tells
-    that unsampled spans reach the processor too; where they do not, a span stands for at least as many as the head
-    sampler says: a th below the head's is never written, and none at all where the head's is unknown.
+    `trace` is the low half of the trace id, `weight` one of TH_*, `threshold` below 2**56. An empty string means that
+    no entry is left. `floor` tells which spans reach the processor: those of traces whose R is at least as much, and
+    those that the head sampler takes; 0 means all, 2**56 the head sampler's alone. A th below that by which the span
+    arrived is never written, and none at all where that is unknown.
 
     A changed `ot` entry moves to the front (W3C Trace Context, 3.5); the other entries keep their order, and the last
     one goes when there would be more than 32. Malformed members of `ot` are left out.
     """
-    cdef list entries
+    cdef list entries = []
     cdef dict members
-    cdef str old = None, new, head, th
-    if weight == TH_AS_IS:
+    cdef str old = None, new, th
+    cdef uint64_t least
+    if type(trace_state) is ClassicState:
+        members = ot_of(trace_state, trace)
+    elif weight == TH_AS_IS:
         return None
-    if trace_state is None or trace_state is DEFAULT_TRACE_STATE:
-        return "ot=th:" + format_threshold(threshold) if weight == TH_SET and all_arrive else None
-    if type(trace_state) is not TraceState:
+    elif trace_state is None or trace_state is DEFAULT_TRACE_STATE:
+        if weight == TH_SET and floor == 0:
+            return "ot=th:" + format_threshold(threshold)
+        members = {}
+    elif type(trace_state) is TraceState:
+        for key, value in trace_state.items():
+            if type(key) is not str or type(value) is not str:
+                return None
+            if key == "ot":
+                old = value
+            else:
+                entries.append(f"{key}={value}")
+        members = ot_members(old)
+    else:
         return None
-    entries = []
-    for key, value in trace_state.items():
-        if type(key) is not str or type(value) is not str:
-            return None
-        if key == "ot":
-            old = value
-        else:
-            entries.append(f"{key}={value}")
-    members = ot_members(old)
-    head = members.pop("th", None)
-    th = None
+    least = least_claim(members, trace, floor)
+    th = members.pop("th", None)
     if weight == TH_LEAST:
-        if head is not None:
-            threshold = min(threshold, ot_decode(head))
+        if th is not None:
+            threshold = min(threshold, ot_decode(th))
         weight = TH_SET
     if weight == TH_SET:
-        if not all_arrive:
-            if head is None:
-                return None
-            threshold = max(threshold, ot_decode(head))
-        th = format_threshold(threshold)
+        if least == OT_SCALE:
+            return None
+        th = format_threshold(max(threshold, least))
+    elif weight == TH_ERASED:
+        th = None
     new = ot_join(th, members)
     if new == (old or ""):
         return None
@@ -134,7 +203,7 @@ cpdef object reweigh(object trace_state, int weight, uint64_t threshold, bint al
 
 def weigh(trace_state, threshold):
     """`trace_state` with its th set to `threshold`, or erased where that is None; both may be None."""
-    header = reweigh(trace_state, TH_ERASED if threshold is None else TH_SET, threshold or 0, True)
+    header = reweigh(trace_state, 0, TH_ERASED if threshold is None else TH_SET, threshold or 0, 0)
     return trace_state if header is None else TraceState.from_header([header])
 
 
@@ -143,16 +212,8 @@ cpdef uint64_t randomness_of(object trace_state, object trace_id):
 
     A trace id that is not an int counts as 0.
     """
-    cdef str rv = None
-    if type(trace_state) is TraceState and trace_state is not DEFAULT_TRACE_STATE:
-        for key, value in trace_state.items():
-            if type(key) is str and key == "ot" and type(value) is str:
-                rv = ot_members(value).get("rv")
-    if rv is not None:
-        return int(rv, 16)
-    if not isinstance(trace_id, int):
-        return 0
-    return PyLong_AsUnsignedLongLongMask(trace_id) & (OT_SCALE - 1)
+    cdef uint64_t trace = PyLong_AsUnsignedLongLongMask(trace_id) if isinstance(trace_id, int) else 0
+    return randomness_in_ot(ot_of(trace_state, trace), trace)
 
 
 def threshold_of(double ratio):

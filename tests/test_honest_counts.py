@@ -156,7 +156,7 @@ def million() -> Run:
         run.seen[stream] += 1
         run.endings[stream, action] += 1
         if action == "keep" or (action == "head" and sampled):
-            header = _hot.reweigh(state, weights[decided[2]], decided[3], True)
+            header = _hot.reweigh(state, trace_id & (1 << 64) - 1, weights[decided[2]], decided[3], 0)
             if header is None:
                 header = state.to_header() if state else ""
             if header not in said:

@@ -13,24 +13,32 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import (
     ALWAYS_OFF,
     ALWAYS_ON,
+    DEFAULT_OFF,
     Decision,
+    ParentBased,
     ParentBasedTraceIdRatio,
     Sampler,
     SamplingResult,
+    TraceIdRatioBased,
 )
 from opentelemetry.trace import (
     Link,
     NonRecordingSpan,
     SpanContext,
     SpanKind,
+    StatusCode,
     TraceFlags,
     TraceState,
     set_span_in_context,
 )
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.types import Attributes
 
+from otel_errsample import ErrorSpanProcessor, Verdict
+from otel_errsample._hot import ClassicState, parse_ot, randomness_of
 from otel_errsample.errors import ConfigError
 from otel_errsample.sampler import ErrorAwareSampler
+from otel_errsample.testing.transport import CollectingTransport
 
 SCALE = 1 << 56
 trace_ids = st.integers(1, (1 << 128) - 1)
@@ -101,7 +109,17 @@ class TestAroundAnotherSampler:
         expected = sampled(head.should_sample(None, trace_id, "n"))
         assert expected == sampled(ErrorAwareSampler(head).should_sample(None, trace_id, "n"))
 
-    @pytest.mark.parametrize("answer", [ValueError("token=secret"), None, "yes"], ids=["raises", "None", "text"])
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            pytest.param(ValueError("token=secret"), id="raises"),
+            pytest.param(None, id="None"),
+            pytest.param("yes", id="text"),
+            pytest.param(Decision.RECORD_AND_SAMPLE, id="a decision alone"),
+            pytest.param(SamplingResult("yes"), id="no decision"),  # type: ignore[arg-type]
+            pytest.param(SamplingResult(Decision.DROP, None, "a=1"), id="no trace state"),  # type: ignore[arg-type]
+        ],
+    )
     def test_a_failing_head_sampler_counts_and_is_logged_once(
         self, answer: object, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -114,6 +132,12 @@ class TestAroundAnotherSampler:
         for result in results:
             assert result.decision is Decision.RECORD_ONLY
             assert ({"k": 1}, "a=1") == (dict(result.attributes), header(result))
+
+    def test_attributes_put_into_a_result_later_are_made_what_the_sdk_expects(self) -> None:
+        answer = SamplingResult(Decision.RECORD_AND_SAMPLE)
+        answer.attributes = None  # type: ignore[assignment]
+        result = ErrorAwareSampler(Stub(answer)).should_sample(None, 7, "n")
+        assert (Decision.RECORD_AND_SAMPLE, {}) == (result.decision, dict(result.attributes.copy()))
 
     def test_attributes_that_are_no_mapping_do_not_reach_the_application_as_an_error(self) -> None:
         result = ErrorAwareSampler(ALWAYS_OFF).should_sample(None, 7, "n", attributes=[1])  # type: ignore[arg-type]
@@ -206,8 +230,172 @@ class TestRatio:
         assert {"http.route": "/"} == dict(ended[1].attributes or {})
 
 
-def test_the_span_processor_recognises_it_by_an_attribute() -> None:
-    assert ErrorAwareSampler.records_everything is True
+class TestAroundTheClassicRatio:
+    """The SDK's ratio sampler writes nothing; what it decides by is told to the span processor alone."""
+
+    HEADS = (TraceIdRatioBased(0.25), ParentBased(TraceIdRatioBased(0.25)), ParentBasedTraceIdRatio(0.25))
+    heads = pytest.mark.parametrize("head", HEADS, ids=lambda head: type(head).__name__)
+
+    @heads
+    @given(trace_id=trace_ids)
+    def test_a_root_knows_its_rate_and_the_wire_does_not(self, head: Sampler, trace_id: int) -> None:
+        result = ErrorAwareSampler(head).should_sample(None, trace_id, "n")
+        assert isinstance(result.trace_state, ClassicState)
+        assert 3 << 54 == result.trace_state.threshold
+        assert sampled(result) == (randomness_of(result.trace_state, trace_id) >= 3 << 54)
+        carrier: dict[str, str] = {}
+        flags = TraceFlags(sampled(result))
+        root = NonRecordingSpan(SpanContext(trace_id, 9, False, flags, result.trace_state))
+        TraceContextTextMapPropagator().inject(carrier, set_span_in_context(root))
+        assert ["traceparent"] == list(carrier)
+
+    @heads
+    @pytest.mark.parametrize("trace_id", [1, (1 << 64) - 1], ids=["sampled", "unsampled"])
+    def test_children_in_this_process_know_it_too(self, head: Sampler, trace_id: int) -> None:
+        sampler = ErrorAwareSampler(head)
+        root = sampler.should_sample(None, trace_id, "n")
+        flags = TraceFlags(sampled(root))
+        context = set_span_in_context(NonRecordingSpan(SpanContext(trace_id, 9, False, flags, root.trace_state)))
+        child = sampler.should_sample(context, trace_id, "n")
+        assert child.trace_state is root.trace_state
+        assert sampled(child) == sampled(root)
+
+    @heads
+    @pytest.mark.parametrize("trace_state", ["", "a=1", "ot=th:8"])
+    @pytest.mark.parametrize("flag", [True, False], ids=["sampled", "unsampled"])
+    def test_behind_a_remote_parent_nothing_is_claimed(self, head: Sampler, trace_state: str, flag: bool) -> None:
+        result = ErrorAwareSampler(head).should_sample(parent(flag, trace_state), 1, "n")
+        assert not isinstance(result.trace_state, ClassicState)
+        assert trace_state == header(result)
+
+    @pytest.mark.parametrize(
+        "head",
+        [
+            ParentBased(TraceIdRatioBased(0.25), local_parent_not_sampled=ALWAYS_ON),
+            ParentBased(TraceIdRatioBased(0.25), local_parent_sampled=TraceIdRatioBased(0.5)),
+            ParentBased(ParentBased(TraceIdRatioBased(0.25))),
+            ALWAYS_ON,
+        ],
+        ids=["other children", "fewer children", "nested", "no ratio"],
+    )
+    def test_no_claim_where_spans_of_a_trace_have_other_rates(self, head: Sampler) -> None:
+        assert not isinstance(ErrorAwareSampler(head).should_sample(None, 1, "n").trace_state, ClassicState)
+
+    @pytest.mark.parametrize("other", [ALWAYS_ON, TraceIdRatioBased(0.5), ParentBased(TraceIdRatioBased(0.25))])
+    def test_the_claim_of_another_sampler_is_not_taken_over(self, other: Sampler) -> None:
+        root = ErrorAwareSampler(TraceIdRatioBased(0.25)).should_sample(None, 1, "n")
+        context = set_span_in_context(
+            NonRecordingSpan(SpanContext(1, 9, False, TraceFlags(TraceFlags.SAMPLED), root.trace_state))
+        )
+        assert ErrorAwareSampler(other).should_sample(context, 1, "n").trace_state is None
+
+    def test_exported_spans_say_th_and_rv_and_percentages_draw_by_it(self) -> None:
+        transport = CollectingTransport()
+        processor = ErrorSpanProcessor(
+            "pay: keep if error\nhalf: keep 50% if app.half exists\nhead: head", transport=transport
+        )
+        sampler = ErrorAwareSampler(ParentBasedTraceIdRatio(0.25))
+        provider = TracerProvider(sampler=sampler, shutdown_on_exit=False)
+        provider.add_span_processor(processor)
+        tracer = provider.get_tracer("t")
+        for _ in range(200):
+            with tracer.start_as_current_span("root"):
+                tracer.start_span("healthy").end()
+                tracer.start_span("half", attributes={"app.half": 1}).end()
+                failing = tracer.start_span("failing")
+                failing.set_status(StatusCode.ERROR)
+                failing.end()
+        assert processor.shutdown(20_000)
+        told: dict[str, set[int]] = {}
+        for span in transport.spans():
+            th, rv, others = parse_ot(span.trace_state.removeprefix("ot="))
+            trace_id = int.from_bytes(span.trace_id, "big")
+            assert (randomness_of(ClassicState(1 << 62), trace_id), {}) == (rv, others)
+            assert th is not None
+            assert rv is not None
+            assert rv >= th
+            told.setdefault(span.name, set()).add(th)
+        assert {"root": {0}, "healthy": {3 << 54}, "half": {1 << 55}, "failing": {0}} == told
+
+
+class TestRecordedShare:
+    def test_only_the_share_is_recorded_by_the_randomness_of_the_trace(self) -> None:
+        sampler = ErrorAwareSampler(0.25, record=0.5)
+        decided = [sampler.should_sample(None, low << 54, "n", attributes={"k": 1}) for low in range(4)]
+        assert [Decision.DROP, Decision.DROP, Decision.RECORD_ONLY, Decision.RECORD_AND_SAMPLE] == [
+            result.decision for result in decided
+        ]
+
+    @pytest.mark.parametrize(
+        "head", [0.0, ALWAYS_OFF, DEFAULT_OFF, Stub(SamplingResult(Decision.DROP)), Stub(None)], ids=type
+    )
+    @given(trace_id=trace_ids)
+    def test_around_every_sampler_a_trace_is_recorded_whole_or_not_at_all(
+        self, head: float | Sampler, trace_id: int
+    ) -> None:
+        sampler = ErrorAwareSampler(head, record=0.5)
+        root = sampler.should_sample(None, trace_id, "n")
+        child = sampler.should_sample(parent(False, header(root), trace_id=trace_id, remote=False), trace_id, "n")
+        expected = Decision.RECORD_ONLY if trace_id % SCALE >= 1 << 55 else Decision.DROP
+        assert (expected, expected) == (root.decision, child.decision)
+
+    @given(trace_id=trace_ids)
+    def test_around_the_classic_ratio_sampled_traces_are_among_the_recorded(self, trace_id: int) -> None:
+        """Both shares are of the same bits, so that together they are the larger and not their sum."""
+        sampler = ErrorAwareSampler(ParentBasedTraceIdRatio(0.25), record=0.5)
+        result = sampler.should_sample(None, trace_id, "n")
+        assert (result.decision is not Decision.DROP) == (trace_id % (1 << 64) < 1 << 63)
+
+    def test_what_the_head_sampler_records_itself_is_recorded(self) -> None:
+        answer = SamplingResult(Decision.RECORD_ONLY, {"a": 1})
+        assert ErrorAwareSampler(Stub(answer), record=0.5).should_sample(None, 1, "n") is answer
+
+    def test_a_kept_error_stands_for_those_that_were_not_recorded(self) -> None:
+        transport = CollectingTransport()
+        verdicts: list[Verdict] = []
+        processor = ErrorSpanProcessor("keep if error", transport=transport, on_verdict=verdicts.append)
+        provider = TracerProvider(sampler=ErrorAwareSampler(0.125, record=0.25), shutdown_on_exit=False)
+        provider.add_span_processor(processor)
+        for _ in range(200):
+            with provider.get_tracer("t").start_as_current_span("root") as root:
+                root.set_status(StatusCode.ERROR)
+        assert processor.shutdown(20_000)
+        assert 20 <= len(transport.spans()) <= 90
+        assert {"ot=th:c"} == {span.trace_state for span in transport.spans()}
+        assert {3 << 54} == {verdict.threshold for verdict in verdicts}
+
+    @pytest.mark.parametrize("record", [0, -0.1, 1.1, float("nan"), "0.5", None, True], ids=repr)
+    def test_another_share_is_refused_with_expectation_value_and_hint(self, record: object) -> None:
+        with pytest.raises(ConfigError) as caught:
+            ErrorAwareSampler(0.01, record=record)  # type: ignore[arg-type]
+        assert str(caught.value) == (
+            f"record is expected to be a number above 0 and at most 1, got {record!r}; "
+            "hint: record=0.25 records a quarter of all traces"
+        )
+
+
+class TestAroundComposableSamplers:
+    @pytest.mark.parametrize("flag", [True, False], ids=["sampled", "unsampled"])
+    def test_a_child_has_the_threshold_of_its_parent(self, flag: bool) -> None:
+        """The tracer passes no trace state, by which these samplers know it."""
+        composable = pytest.importorskip("opentelemetry.sdk.trace._sampling_experimental")
+        root = composable.composable_traceid_ratio_based(0.5)
+        sampler = ErrorAwareSampler(composable.composite_sampler(composable.composable_parent_threshold(root)))
+        trace_id = (1 << 56) - 1 if flag else 1
+        first = sampler.should_sample(None, trace_id, "n", attributes={"k": 1})
+        state = "ot=th:8" if flag else ""
+        assert (flag, state, {"k": 1}) == (sampled(first), header(first), dict(first.attributes))
+        child = sampler.should_sample(parent(flag, state, trace_id=trace_id, remote=False), trace_id, "n")
+        assert (flag, state) == (sampled(child), header(child))
+
+    def test_a_remote_parents_entries_of_others_go_on(self) -> None:
+        composable = pytest.importorskip("opentelemetry.sdk.trace._sampling_experimental")
+        head = composable.composite_sampler(composable.composable_parent_threshold(composable.composable_always_on()))
+        assert header(ErrorAwareSampler(head).should_sample(parent(True, "a=1"), 7, "n")) == "a=1"
+
+
+def test_unless_a_share_is_said_the_span_processor_learns_that_every_span_arrives() -> None:
+    assert (0, 3 << 54) == (ErrorAwareSampler(0.01).recorded_from, ErrorAwareSampler(0.01, record=0.25).recorded_from)
 
 
 @pytest.mark.parametrize(

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import string
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
+from opentelemetry.sdk.trace.sampling import Decision, TraceIdRatioBased
 from opentelemetry.trace import DEFAULT_TRACE_STATE, TraceState
 
-from otel_errsample._hot import format_threshold, parse_ot, randomness_of, reweigh, threshold_of, weigh
+from otel_errsample._hot import ClassicState, format_threshold, parse_ot, randomness_of, reweigh, threshold_of, weigh
 
-AS_IS, SET, ERASED = 0, 1, 2  # the TH_* of ext/decide.pyx
-SCALE = 1 << 56
+AS_IS, SET, ERASED, LEAST = 0, 1, 2, 3  # the TH_* of ext/decide.pyx
+SCALE = 1 << 56  # as a floor: only what the head sampler takes arrives
+ALL = 0  # as a floor
 RV = "0123456789abcd"
 
 thresholds = st.integers(0, SCALE - 1)
@@ -66,7 +70,7 @@ def state(header: str) -> TraceState:
     ],
 )
 def test_header_says_the_weight_once(header: str, weight: int, expected: str | None) -> None:
-    assert expected == reweigh(state(header), weight, 1 << 55, True)
+    assert expected == reweigh(state(header), 0, weight, 1 << 55, ALL)
 
 
 @pytest.mark.parametrize(
@@ -82,16 +86,16 @@ def test_header_says_the_weight_once(header: str, weight: int, expected: str | N
 def test_no_th_below_the_head_samplers_where_unsampled_spans_do_not_arrive(
     header: str, threshold: int, expected: str | None
 ) -> None:
-    assert expected == reweigh(state(header), SET, threshold, False)
+    assert expected == reweigh(state(header), 0, SET, threshold, SCALE)
 
 
 def test_limiters_erase_the_head_samplers_th_too_where_unsampled_spans_do_not_arrive() -> None:
-    assert reweigh(state("ot=th:c,a=1"), ERASED, 0, False) == "a=1"
+    assert reweigh(state("ot=th:c,a=1"), 0, ERASED, 0, SCALE) == "a=1"
 
 
 @given(trace_states(), thresholds)
 def test_a_set_th_reads_back_and_everything_else_survives(before: TraceState, threshold: int) -> None:
-    header = reweigh(before, SET, threshold, True)
+    header = reweigh(before, 0, SET, threshold, ALL)
     after = before if header is None else state(header)
     old, new = parse_ot(before.get("ot", "")), parse_ot(after["ot"])
     assert (threshold, old[1], old[2]) == new
@@ -101,7 +105,7 @@ def test_a_set_th_reads_back_and_everything_else_survives(before: TraceState, th
 
 @given(trace_states())
 def test_an_erased_th_is_gone_and_everything_else_survives(before: TraceState) -> None:
-    header = reweigh(before, ERASED, 0, True)
+    header = reweigh(before, 0, ERASED, 0, ALL)
     after = before if header is None else state(header)
     assert (None, *parse_ot(before.get("ot", ""))[1:]) == parse_ot(after.get("ot", ""))
     assert [item for item in before.items() if item[0] != "ot"] == [item for item in after.items() if item[0] != "ot"]
@@ -111,7 +115,7 @@ def test_an_erased_th_is_gone_and_everything_else_survives(before: TraceState) -
 def test_the_weight_is_never_below_the_heads_where_unsampled_spans_do_not_arrive(
     before: TraceState, threshold: int
 ) -> None:
-    header = reweigh(before, SET, threshold, False)
+    header = reweigh(before, 0, SET, threshold, SCALE)
     head = parse_ot(before.get("ot", ""))[0]
     written = parse_ot((before if header is None else state(header)).get("ot", ""))[0]
     assert (None if head is None else max(head, threshold)) == written
@@ -119,13 +123,13 @@ def test_the_weight_is_never_below_the_heads_where_unsampled_spans_do_not_arrive
 
 @given(st.text(string.printable.replace(",", "").replace("=", ""), max_size=300))
 def test_whatever_ot_holds_the_new_header_is_valid(text: str) -> None:
-    header = reweigh(TraceState([("ot", text)]), SET, 1 << 55, True)
+    header = reweigh(TraceState([("ot", text)]), 0, SET, 1 << 55, ALL)
     assert header is None or parse_ot(state(header)["ot"])[0] == 1 << 55
 
 
 def test_an_ot_entry_stays_within_256_characters_and_keeps_th_and_rv() -> None:
     long = ";".join(f"k{number}:{'x' * 20}" for number in range(9))
-    header = reweigh(TraceState([("ot", f"{long};rv:{RV}")]), SET, 0xFD70A4000000FF, True)
+    header = reweigh(TraceState([("ot", f"{long};rv:{RV}")]), 0, SET, 0xFD70A4000000FF, ALL)
     assert header is not None
     assert len(header) - len("ot=") <= 256
     th, rv, others = parse_ot(header.removeprefix("ot="))
@@ -135,13 +139,13 @@ def test_an_ot_entry_stays_within_256_characters_and_keeps_th_and_rv() -> None:
 
 def test_a_full_trace_state_gives_up_its_last_entry() -> None:
     entries = [(f"v{number}", "1") for number in range(32)]
-    header = reweigh(TraceState(entries), SET, 0, True)
+    header = reweigh(TraceState(entries), 0, SET, 0, ALL)
     assert [("ot", "th:0"), *entries[:31]] == list(state(header or "").items())
 
 
 def test_a_full_trace_state_with_an_ot_entry_loses_none() -> None:
     entries = [(f"v{number}", "1") for number in range(31)]
-    header = reweigh(TraceState([*entries, ("ot", "th:c")]), SET, 0, True)
+    header = reweigh(TraceState([*entries, ("ot", "th:c")]), 0, SET, 0, ALL)
     assert [("ot", "th:0"), *entries] == list(state(header or "").items())
 
 
@@ -158,16 +162,16 @@ def test_no_code_of_the_users_runs() -> None:
         def __format__(self, spec: str) -> str:
             raise AssertionError("called")
 
-    assert reweigh(Hostile([("ot", "th:c")]), SET, 0, True) is None
-    assert reweigh(TraceState([("a", Text("1"))]), SET, 0, True) is None
-    assert reweigh("ot=th:c", SET, 0, True) is None
+    assert reweigh(Hostile([("ot", "th:c")]), 0, SET, 0, ALL) is None
+    assert reweigh(TraceState([("a", Text("1"))]), 0, SET, 0, ALL) is None
+    assert reweigh("ot=th:c", 0, SET, 0, ALL) is None
     assert randomness_of(Hostile([("ot", f"rv:{RV}")]), 5) == 5
 
 
 @pytest.mark.parametrize("nothing", [None, DEFAULT_TRACE_STATE, TraceState()], ids=["None", "default", "empty"])
 def test_no_trace_state_is_an_empty_one(nothing: TraceState | None) -> None:
-    assert reweigh(nothing, SET, 0, True) == "ot=th:0"
-    assert reweigh(nothing, ERASED, 0, True) is None
+    assert reweigh(nothing, 0, SET, 0, ALL) == "ot=th:0"
+    assert reweigh(nothing, 0, ERASED, 0, ALL) is None
     assert randomness_of(nothing, 7) == 7
 
 
@@ -265,3 +269,95 @@ def test_weigh_gives_a_trace_state_to_go_on_with() -> None:
     assert ("ot=th:0,a=1", "a=1") == (raised.to_header(), erased.to_header())
     assert weigh(before, 3 << 54) is before
     assert weigh(None, None) is None
+
+
+# The SDK's ratio sampler, which decides by other bits
+
+LOW = 1 << 64
+bounds = st.one_of(st.integers(0, LOW), st.floats(0, 1).map(TraceIdRatioBased.get_bound_for_rate))
+
+
+@st.composite
+def bounds_and_traces(draw: st.DrawFn) -> tuple[int, int]:
+    """A bound and a trace id, every other one within a few ids of the bound."""
+    bound = draw(bounds)
+    near = st.integers(-600, 600).map(lambda distance: min(max(bound + distance, 0), LOW - 1))
+    return bound, draw(st.one_of(st.integers(0, LOW - 1), near)) | draw(st.integers(0, LOW - 1)) << 64
+
+
+@given(bounds_and_traces())
+@example((0, 0))
+@example((0, LOW - 1))
+@example((1, 0))
+@example((1, 1))
+@example((LOW - 1, LOW - 1))
+@example((LOW - 1, LOW - 2))
+@example((LOW, LOW - 1))
+def test_r_reaches_t_exactly_where_the_classic_sampler_takes_the_trace(case: tuple[int, int]) -> None:
+    bound, trace_id = case
+    sampler = TraceIdRatioBased(0.5)
+    sampler._bound = bound
+    taken = sampler.should_sample(None, trace_id, "n").decision is Decision.RECORD_AND_SAMPLE
+    classic = ClassicState(bound)
+    randomness = randomness_of(classic, trace_id)
+    assert 0 <= randomness < SCALE
+    assert taken == (randomness >= classic.threshold)
+    # Each R has 256 ids, but for the two next to the bound: as even as 56 bits can be.
+    assert abs(randomness - ((LOW - 1 - trace_id % LOW) >> 8)) <= 1
+
+
+@given(bounds)
+def test_t_is_the_share_that_the_classic_sampler_takes(bound: int) -> None:
+    share = Fraction(SCALE - ClassicState(bound).threshold, SCALE)
+    assert abs(share - Fraction(bound, LOW)) <= Fraction(1, SCALE)
+    assert (share == 0, share == 1) == (bound == 0, bound == LOW)
+
+
+@pytest.mark.parametrize(
+    ("weight", "threshold", "floor", "expected"),
+    [
+        pytest.param(AS_IS, 0, ALL, "ot=th:c;rv:fffffffffffff8", id="the head sampler's word, which it did not say"),
+        pytest.param(SET, 0, ALL, "ot=th:0;rv:fffffffffffff8", id="kept with certainty"),
+        pytest.param(SET, 1 << 55, ALL, "ot=th:8;rv:fffffffffffff8", id="kept by chance"),
+        pytest.param(LEAST, 1 << 55, ALL, "ot=th:8;rv:fffffffffffff8", id="the mark's is smaller"),
+        pytest.param(LEAST, 7 << 53, ALL, "ot=th:c;rv:fffffffffffff8", id="the head's is smaller"),
+        pytest.param(ERASED, 0, ALL, "ot=rv:fffffffffffff8", id="kept by a limit"),
+        pytest.param(SET, 0, 1 << 55, "ot=th:8;rv:fffffffffffff8", id="half of the traces arrive"),
+        pytest.param(SET, 0, 7 << 53, "ot=th:c;rv:fffffffffffff8", id="fewer arrive than the head takes"),
+        pytest.param(SET, 0, SCALE, "ot=th:c;rv:fffffffffffff8", id="the head's alone arrive"),
+    ],
+)
+def test_what_is_exported_of_a_trace_begun_by_the_classic_sampler_says_th_and_rv(
+    weight: int, threshold: int, floor: int, expected: str
+) -> None:
+    assert expected == reweigh(ClassicState(LOW // 4), 0x7FF, weight, threshold, floor)
+
+
+def test_outside_of_this_process_it_is_an_empty_trace_state() -> None:
+    classic = ClassicState(LOW // 4)
+    assert not classic
+    assert ("", TraceState()) == (classic.to_header(), classic)
+    for made in (pickle.loads(pickle.dumps(classic)), copy.copy(classic), classic.update("a", "1").delete("a")):
+        assert type(made) is TraceState
+        assert not made
+
+
+# Where a share of the traces arrives
+
+
+@pytest.mark.parametrize(
+    ("header", "trace", "threshold", "expected"),
+    [
+        pytest.param("", 1 << 55, 0, "ot=th:8", id="it would have come in any case"),
+        pytest.param("", 1 << 55, 3 << 54, "ot=th:c", id="and was kept by chance"),
+        pytest.param("", (1 << 55) - 1, 0, None, id="only because of a head whose rate is unknown"),
+        pytest.param("ot=th:4", 1 << 54, 0, None, id="because of a head that takes more: its th stands"),
+        pytest.param("ot=th:c", 3 << 54, 0, "ot=th:8", id="because of a head that takes less"),
+        pytest.param(f"ot=rv:8{RV[1:]}", 0, 0, f"ot=th:8;rv:8{RV[1:]}", id="by rv"),
+        pytest.param("a=1", 1 << 55, 0, "ot=th:8,a=1", id="beside another vendor's entry"),
+    ],
+)
+def test_no_th_below_that_by_which_the_span_arrived(
+    header: str, trace: int, threshold: int, expected: str | None
+) -> None:
+    assert expected == reweigh(state(header) if header else DEFAULT_TRACE_STATE, trace, SET, threshold, 1 << 55)

@@ -17,6 +17,8 @@ NAME: Final = "errsample"
 _BY_RATIO: Final = ("parentbased_traceidratio", "traceidratio")
 """These factories take a number, all others the text as it stands."""
 
+_RECORD: Final = ";record="
+
 _logger: Final = logging.getLogger("otel_errsample")
 
 
@@ -28,17 +30,30 @@ def traces_sampler(argument: str | None = None) -> ErrorAwareSampler:
     """The sampler for `OTEL_TRACES_SAMPLER_ARG`: `RATIO`, or the head sampler as `NAME` or `NAME:ARGUMENT`.
 
     NAME is that of any installed entry point of the group `opentelemetry_traces_sampler`, the SDK's own among them;
-    what follows the first colon is its argument. Without an argument the head sampler is the SDK's default,
-    parentbased_always_on; so it is, after one warning, where the argument cannot be used. Never raises.
+    what follows the first colon is its argument. Without one the head sampler is the SDK's default,
+    parentbased_always_on; so it is, after one warning, where the argument cannot be used. `;record=SHARE` at the end
+    is the share of traces that is recorded. Never raises.
     """
     try:
-        return ErrorAwareSampler(_head(argument.strip()) if argument and argument.strip() else DEFAULT_ON)
+        head, mark, share = _parts((argument or "").strip())
+        return ErrorAwareSampler(_head(head) if head else DEFAULT_ON, record=_record(share) if mark else 1.0)
     except _UnusableError as reason:
         problem = str(reason)
     except Exception as error:  # an installed package's fault, or metadata that cannot be read
         problem = f"the sampler it names could not be made ({type(error).__name__})"
     _logger.warning("%s: %s; sampling as parentbased_always_on does", OTEL_TRACES_SAMPLER_ARG, problem)
     return ErrorAwareSampler(DEFAULT_ON)
+
+
+def _parts(argument: str) -> tuple[str, str, str]:
+    """From the end: a vendor's argument may hold anything."""
+    return argument.rpartition(_RECORD) if _RECORD in argument else (argument, "", "")
+
+
+def _record(text: str) -> float:
+    if not _is_number(text) or not 0 < float(text) <= 1:
+        raise _UnusableError("record is expected to be a number above 0 and at most 1; hint: 0.01;record=0.25")
+    return float(text)
 
 
 def _head(text: str) -> float | Sampler:
