@@ -108,6 +108,12 @@ SETTINGS: Final = (
         600_000,
     ),
     Setting(
+        "flush_on_sigterm",
+        "OTEL_ERRSAMPLE_FLUSH_ON_SIGTERM",
+        False,
+        "`true`: SIGTERM sends what waits, for at most the shutdown timeout, before it does what it would have done.",
+    ),
+    Setting(
         "in_app_include",
         "OTEL_ERRSAMPLE_IN_APP_INCLUDE",
         (),
@@ -220,6 +226,7 @@ class Settings:
     max_buffer_bytes: int
     flush_errors_ms: int
     shutdown_timeout_ms: int
+    flush_on_sigterm: bool
     in_app_include: tuple[str, ...]
     helper_frames: tuple[str, ...]
     fast_exceptions: bool

@@ -71,6 +71,8 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         scrub: What is taken out of messages and events before they leave: "off", "default" (secrets and e-mail
             addresses) or "strict" (the messages themselves too).
         max_buffer_bytes, flush_errors_ms, shutdown_timeout_ms: As the environment variables of these names.
+        flush_on_sigterm: True to make SIGTERM send what waits before it does what it would have done; see
+            `otel_errsample.integrations.sigterm`.
         transport: How OTLP requests travel; for tests and special networks.
         meter_provider: Where to report `otel.sdk.processor.span.*`; default the global one, if
             `OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED` is true.
@@ -97,6 +99,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         max_buffer_bytes: int | None = None,
         flush_errors_ms: int | None = None,
         shutdown_timeout_ms: int | None = None,
+        flush_on_sigterm: bool | None = None,
         transport: Transport | None = None,
         meter_provider: MeterProvider | None = None,
         clock: Callable[[], int] | None = None,
@@ -122,6 +125,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
             max_buffer_bytes=max_buffer_bytes,
             flush_errors_ms=flush_errors_ms,
             shutdown_timeout_ms=shutdown_timeout_ms,
+            flush_on_sigterm=flush_on_sigterm,
         )
         self._settings = settings
         self._file = file
@@ -175,6 +179,10 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         )
         self._shut_down: bool | None = None
         fork.take_part(self)
+        if settings.flush_on_sigterm:
+            from otel_errsample.integrations import sigterm  # with signals, for those who ask
+
+            sigterm.flush_on_sigterm()
         self._report(meter_provider)
         self._say_what_is_active()
         if file is not None:
@@ -283,7 +291,10 @@ class ErrorSpanProcessor(Path, SpanProcessor):
             worker=self._worker.state,
         )
 
-    # -- fork
+    # -- fork and end
+
+    def flush_before_end(self) -> bool:
+        return self.force_flush(self._settings.shutdown_timeout_ms)
 
     def before_fork(self) -> None:
         self._worker.pause()

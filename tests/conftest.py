@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import weakref
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from otel_errsample import living
 
 # Generated tests share two slow cores with servers and threads: a slow example is no finding. The long profile is for
 # a person who waits.
@@ -22,3 +25,9 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("OTEL_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No processor of another test lives in this process, as far as forks and ends can see."""
+    monkeypatch.setattr(living, "_members", weakref.WeakSet())

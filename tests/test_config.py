@@ -36,6 +36,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
         max_buffer_bytes=16 * 1024 * 1024,
         flush_errors_ms=200,
         shutdown_timeout_ms=5000,
+        flush_on_sigterm=False,
         in_app_include=(),
         helper_frames=(),
         fast_exceptions=True,

@@ -73,7 +73,15 @@ def in_a_fresh_interpreter(program: str) -> str:
 
 def test_importing_the_package_loads_only_what_the_path_needs() -> None:
     """An application pays for metrics, test helpers, gRPC and YAML when it uses them."""
-    unwanted = ("otel_errsample.observe", "otel_errsample.testing", "otel_errsample.cli", "rich", "grpc", "yaml")
+    unwanted = (
+        "otel_errsample.integrations",
+        "otel_errsample.observe",
+        "otel_errsample.testing",
+        "otel_errsample.cli",
+        "rich",
+        "grpc",
+        "yaml",
+    )
     program = f"import sys, otel_errsample; print([name for name in {unwanted!r} if name in sys.modules])"
     assert "[]" == in_a_fresh_interpreter(program)
 

@@ -14,7 +14,7 @@ from otel_errsample import ErrorSpanProcessor
 
 WAY = sys.argv[1]
 provider = TracerProvider()
-processor = ErrorSpanProcessor("keep", flush_errors_ms=60_000)
+processor = ErrorSpanProcessor("keep", flush_errors_ms=60_000, flush_on_sigterm=WAY == "sigterm")
 provider.add_span_processor(processor)
 tracer = provider.get_tracer("ending")
 
@@ -37,3 +37,5 @@ if WAY == "uncaught":
     raise RuntimeError("nobody catches this")
 if WAY == "interrupt":
     os.kill(os.getpid(), signal.SIGINT)
+if WAY == "sigterm":
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -53,7 +53,7 @@ def test_parent_and_forked_child_go_on_watching_the_configuration_file(tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("way", "code"), [("return", 0), ("exit", 3), ("uncaught", 1), ("interrupt", -2), ("atexit", 0)]
+    ("way", "code"), [("return", 0), ("exit", 3), ("uncaught", 1), ("interrupt", -2), ("atexit", 0), ("sigterm", -15)]
 )
 def test_a_normal_exit_delivers_what_is_queued(way: str, code: int) -> None:
     with ReceiverProcess("grpc") as receiver:
