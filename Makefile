@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(wildcard ext/*.p* setup.py pyproject.toml)
 
-.PHONY: build test test-instrumentations lint format demo bench readme clean
+.PHONY: build test test-instrumentations test-servers lint format demo bench readme clean
 
 build: $(VENV)/built
 
@@ -17,7 +17,8 @@ $(VENV)/built: $(BIN)/python $(SOURCES)
 	touch $@
 
 test: build
-	$(BIN)/python -m pytest --ignore=tests/instrumentations  # `make test-instrumentations` has what they need
+	# `make test-instrumentations` and `make test-servers` have what these need.
+	$(BIN)/python -m pytest --ignore=tests/instrumentations --ignore=tests/servers
 
 lint: build
 	$(BIN)/ruff check .
@@ -43,6 +44,17 @@ readme: build
 test-instrumentations: .venv-instrumentations/built
 	INSTRUMENTATIONS=required .venv-instrumentations/bin/python -m pytest tests/instrumentations
 
+# Real servers, with the SDK of the instrumentations that the examples use. `RECORD=1 make test-servers readme` brings the
+# tables of the documentation up to date.
+.venv-servers/built: $(SOURCES)
+	$(PYTHON) -m venv .venv-servers
+	.venv-servers/bin/python -m pip install --quiet --upgrade pip
+	.venv-servers/bin/python -m pip install --quiet --editable '.[servers]'
+	touch $@
+
+test-servers: .venv-servers/built
+	SERVERS=required .venv-servers/bin/python -m pytest tests/servers
+
 bench: build
 	$(BIN)/python -m benchmarks
 
@@ -58,4 +70,4 @@ demo: .venv-demo/built
 	.venv-demo/bin/python -m demo
 
 clean:
-	rm -rf $(VENV) .venv-demo .venv-instrumentations build dist *.egg-info otel_errsample/*.so ext/*.c
+	rm -rf $(VENV) .venv-demo .venv-instrumentations .venv-servers build dist *.egg-info otel_errsample/*.so ext/*.c

@@ -26,6 +26,10 @@ from otel_errsample.ledger import ENDING_MEANINGS
 from otel_errsample.rules import Rules
 from otel_errsample.rules.schema import schema
 from tests.instrumentations.table import PROGRAMS, ROWS, Row
+from tests.servers.table import LINES
+from tests.servers.table import ROWS as SERVER_ROWS
+from tests.servers.table import Row as ServerRow
+from tools import ran
 
 SCHEMA: Final = Path("otel_errsample/config.schema.json")
 _MARKER: Final = re.compile(r"^<!-- (begin|end) generated: (.+?) -->$")
@@ -68,6 +72,21 @@ def instrumentations() -> str:
     return table(head, [(PROGRAMS[row.program].title, row.what, row.span, *_told(row)) for row in ROWS])
 
 
+def servers() -> str:
+    """What arrived of what was queued when a server ended, on the stack with the most records."""
+    records = ran.load(ran.ROOT / "tests" / "servers" / ran.NAME)
+    stack = max(ran.stacks(records), key=lambda stack: sum(one.stack == stack for one in records))
+    found = {one.row: one for one in records if one.stack == stack}
+    head = ("Server", "How it runs and ends", "Stock lost", "Ours lost", "What to write", "Ours lost then")
+    rows = [_server(row, found[row.id]) for row in SERVER_ROWS if row.id in found]
+    return f"{table(head, rows)}\n\nPython {stack[0]}, opentelemetry-sdk {stack[1]}."
+
+
+def compatibility() -> str:
+    """The stacks that the suites ran on."""
+    return table(*ran.compatibility())
+
+
 EXAMPLES: Final = Path(__file__).parent.parent / "docs" / "examples"
 COMMANDS: Final = (
     "check wrong.rules",
@@ -91,10 +110,12 @@ def command(line: str) -> str:
 
 BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "benchmarks": benchmarks,
+    "compatibility": compatibility,
     "default rules": default_rules,
     "endings": endings,
     "environment": environment,
     "instrumentations": instrumentations,
+    "servers": servers,
     **{f"otel-errsample {line}": partial(command, line) for line in COMMANDS},
 }
 
@@ -153,6 +174,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             path.write_text(new, encoding="utf-8")
     return int(stale)
+
+
+def _server(row: ServerRow, record: ran.Record) -> tuple[str, ...]:
+    total = record.figures["total"]
+    lost = {side: f"{total - arrived} of {total}" for side, arrived in record.figures.items()}
+    name = f"{row.server} {record.version}" if row.distributions else row.server
+    if "bare" in lost:
+        return name, row.how, lost["stock"], lost["bare"], LINES[row.line], lost["ours"]
+    return name, row.how, lost["stock"], lost["ours"], LINES[""] if row.clean else "nothing helps", ""
 
 
 def _told(row: Row) -> tuple[str, ...]:
