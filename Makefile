@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(wildcard ext/*.p* setup.py pyproject.toml)
 
-.PHONY: build test test-instrumentations test-servers lint format demo bench readme clean
+.PHONY: build test test-instrumentations test-servers collector test-collector lint format demo bench readme clean
 
 build: $(VENV)/built
 
@@ -17,8 +17,8 @@ $(VENV)/built: $(BIN)/python $(SOURCES)
 	touch $@
 
 test: build
-	# `make test-instrumentations` and `make test-servers` have what these need.
-	$(BIN)/python -m pytest --ignore=tests/instrumentations --ignore=tests/servers
+	# `make test-instrumentations`, `make test-servers` and `make test-collector` have what these need.
+	$(BIN)/python -m pytest --ignore=tests/instrumentations --ignore=tests/servers --ignore=tests/collector
 
 lint: build
 	$(BIN)/ruff check .
@@ -54,6 +54,15 @@ test-instrumentations: .venv-instrumentations/built
 
 test-servers: .venv-servers/built
 	SERVERS=required .venv-servers/bin/python -m pytest tests/servers
+
+# The OpenTelemetry Collector, built once and kept outside the tree; where Go is missing this says so and does nothing.
+collector: build
+	nice $(BIN)/python -m tools.collector
+
+# rotel has wheels for some platforms only; its tests are skipped elsewhere, the Collector's where there is none.
+test-collector: collector
+	-$(BIN)/python -m pip install --quiet --group receivers
+	$(BIN)/python -m pytest -rs tests/collector
 
 bench: build
 	$(BIN)/python -m benchmarks

@@ -20,6 +20,7 @@ from otel_errsample.export import MOST_BISECTIONS, Worker
 from otel_errsample.reporter import Reporter
 from otel_errsample.schedule import Schedule
 from otel_errsample.transport import Answer, Outcome
+from tests.waiting import eventually
 
 HEAD, REPEATED, FIRST = 1, 2, 3
 ACCEPTED = Answer(Outcome.ACCEPTED)
@@ -113,16 +114,6 @@ def bench() -> Iterator[Callable[..., Bench]]:
     for one in made:
         one.worker.stop(0.5)
         one.assert_balanced()
-
-
-def eventually(condition: Callable[[], bool], timeout: float = 10.0) -> bool:
-    deadline = time.monotonic() + timeout
-    pause = threading.Event()
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        pause.wait(0.002)
-    return True
 
 
 def test_flush_delivers_everything_admitted_before_it(bench: Callable[..., Bench]) -> None:

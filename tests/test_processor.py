@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from opentelemetry.trace import Status, StatusCode, Tracer
 from otel_errsample import ErrorAwareSampler, ErrorSpanProcessor, Rules, Verdict
 from otel_errsample.errors import ConfigError, RuleError
 from otel_errsample.rules.document import Document, read
+from tests.waiting import eventually
 
 Make = Callable[..., tuple[Tracer, ErrorSpanProcessor]]
 
@@ -447,14 +447,6 @@ class TestErrors:
         assert processor.force_flush(5_000)
         assert 1 == len(memory.get_finished_spans())
         assert {} == processor.stats().internal_errors
-
-
-def eventually(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 20.0
-    pause = threading.Event()
-    while not condition() and time.monotonic() < deadline:
-        pause.wait(0.005)
-    return condition()
 
 
 class TestConfigFile:

@@ -52,6 +52,12 @@ def test_it_forwards_both_ways(client: socket.socket) -> None:
     assert b"hello" == client.recv(100)
 
 
+def test_it_counts_what_clients_send(relay: Relay, client: socket.socket) -> None:
+    client.sendall(b"hello")
+    client.recv(100)
+    assert 5 == relay.sent_bytes
+
+
 def test_it_drips(relay: Relay, client: socket.socket) -> None:
     relay.mode = "drip"
     client.sendall(b"abc")

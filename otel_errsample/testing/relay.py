@@ -13,11 +13,12 @@ class Relay:
     """Forwards connections to a port of this host, and misbehaves on request.
 
     `mode` counts for what the server sends: "pass" forwards it, "swallow" takes it and delivers nothing (a half-open
-    connection, a firewall that forgot), "drip" forwards one byte every 50 ms.
+    connection, a firewall that forgot), "drip" forwards one byte every 50 ms. `sent_bytes` is what clients sent so far.
     """
 
     def __init__(self, upstream_port: int) -> None:
         self.mode = "pass"
+        self.sent_bytes = 0
         self._upstream_port = upstream_port
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._lock = threading.Lock()
@@ -66,6 +67,8 @@ class Relay:
     def _upwards(self, client: socket.socket, server: socket.socket, down: threading.Thread) -> None:
         try:
             while data := client.recv(65536):
+                with self._lock:
+                    self.sent_bytes += len(data)
                 server.sendall(data)
         except OSError:
             pass
