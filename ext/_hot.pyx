@@ -9,6 +9,9 @@
                    encode    OTLP protobuf bytes of span + extra attributes, written once
                    buffer    one byte budget; refuses or evicts the least valuable with a counted reason
 
+Under scope "trace" an encoded span waits for the decision on its trace, in the same budget, before it goes to the
+buffer.
+
 One extension made of fragments, in the order of the flow, so that they call each other at C speed. Everything here
 runs under the GIL and may be entered again by a signal handler, a finaliser or the garbage collector: a stage works
 on memory of its own call and commits without running Python code.
@@ -54,4 +57,11 @@ include "ledger.pyx"
 include "buffer.pyx"
 include "groups.pyx"
 include "batch.pyx"
+include "seen.pyx"
+include "traces.pyx"
+include "waiting.pyx"
+include "undecided.pyx"
+include "sending.pyx"
+include "thinning.pyx"
+include "verdict.pyx"
 include "path.pyx"

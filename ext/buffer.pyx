@@ -27,8 +27,8 @@ cdef extern from "pythread.h" nogil:
     void PyThread_release_lock(PyThread_type_lock)
 
 cdef enum:
-    # Lanes in the order of sacrifice. Spans of an undecided trace that lie off the error path will be lane 0.
-    LANE_OFF_PATH = 0
+    # Lanes in the order of sacrifice, behind what waits for its trace.
+    LANE_OFF_PATH = 0       # beside an error that was kept with its trace
     LANE_HEAD = 1           # healthy spans: kept by the head sampler or by a rule
     LANE_REPEATED = 2       # errors whose fingerprint was seen before
     LANE_FIRST = 3          # the first errors of a fingerprint
@@ -85,6 +85,9 @@ cdef class Group:
         return self.overhead
 
 
+cdef class Undecided
+
+
 cdef class Buffer:
     """Lanes of records under a byte budget, and the bell that wakes the worker."""
 
@@ -93,6 +96,7 @@ cdef class Buffer:
     cdef Record* parked                 # evicted records whose Python references are still to be dropped
     cdef Ledger ledger
     cdef Limits limits
+    cdef Undecided undecided            # spans that wait for their traces, in the same budget; None: no such scope
     cdef uint64_t sequence              # of the newest record
     cdef uint64_t generation            # grows in a forked child: records of the parent are not ours
     cdef readonly size_t capacity, used, peak
@@ -205,6 +209,8 @@ cdef class Buffer:
         if wanted > self.limit:
             return False
         while self.used - self.copied + wanted > self.limit:
+            if self.undecided is not None and self.undecided.count and give_room(self.undecided, NULL, lane):
+                continue
             while victim <= most and self.first[victim] == NULL:
                 victim += 1
             if victim > most:
@@ -244,6 +250,8 @@ cdef class Buffer:
             span = record.span
             release(record)
             Py_XDECREF(span)
+        if self.undecided is not None:
+            self.undecided.free_gone()
 
     # -- lanes
 
@@ -368,18 +376,19 @@ cdef class Buffer:
         return self.batch_is_full()
 
     def books(self):
-        """(ended, errors, endings, deciding, waiting, in flight, used, peak): one moment, read without a break."""
+        """(ended, errors, endings, deciding, undecided, waiting, in flight, used, peak): one moment, read in one go."""
         cdef uint64_t[MOST_ENDINGS] ending = self.ledger.ending
         cdef uint64_t ended = self.ledger.ended
         cdef uint64_t errors = self.ledger.errors
         cdef int64_t deciding = self.ledger.deciding
+        cdef size_t undecided = 0 if self.undecided is None else self.undecided.count
         cdef size_t waiting = self.waiting()
         cdef size_t in_flight = self.in_flight
         cdef size_t used = self.used
         cdef size_t peak = self.peak
         # The first object made below may run the garbage collector, and that other threads and finalisers.
         endings = {name: ending[index] for index, name in enumerate(ENDINGS)}
-        return ended, errors, endings, deciding, waiting, in_flight, used, peak
+        return ended, errors, endings, deciding, undecided, waiting, in_flight, used, peak
 
     def settled(self, uint64_t sequence):
         """Whether every span admitted up to `sequence` has met its ending."""

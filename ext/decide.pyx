@@ -46,10 +46,12 @@ cdef struct Decision:
     int weight          # one of TH_*
     uint64_t threshold  # 56 bits
     uint64_t carried    # suppressed since the last kept span of this rule and key; given back if this span is lost
-    uint32_t limiter    # which limiter and slot to give back to; limiter 0: none
+    uint32_t limiter    # which limiter and slot carried, or suppressed, the count; limiter 0: none
     uint32_t slot
     int scope           # SCOPE_*: what kept the span, itself or another one's scope
     int work            # steps of looking inside texts; more than WORK_A_SPAN where that was cut short
+    uint32_t left_out   # spans below it that gave up their room
+    bint partial        # other spans of its trace are missing
     int lane            # LANE_*: at least this much is the span worth
     size_t size         # bytes it takes in the buffer, encoded; 0 where it is not there
 
@@ -97,6 +99,7 @@ cdef class RuleTable:
     cdef Entry* failed          # the rules that spans with facts visit
     cdef Entry* clean           # those that spans without facts visit
     cdef int failed_count, clean_count
+    cdef bint keeps_traces      # a rule's scope is "trace"
 
     def __cinit__(self, rules, Limits limits not None, Tallies tallies=None):
         table = rules._table
@@ -116,6 +119,7 @@ cdef class RuleTable:
             row = &self.rows[place]
             row.verb = RULE_VERBS[action.verb]
             row.scope = RULE_SCOPES[action.scope]
+            self.keeps_traces |= row.scope == SCOPE_TRACE
             row.counts = &(<Tally> self.tallies[place]).counts
             row.shadow = action.shadow
             row.threshold = action.threshold
@@ -227,6 +231,8 @@ cdef int act_limited(RuleTable table, RuleRow* row, Look* look, object context, 
     else:
         table.limits.leave_out(limiter, slot)
         out.action = SUPPRESSED
+        out.limiter = limiter.number
+        out.slot = place
     return 0
 
 
@@ -282,6 +288,8 @@ cdef inline void no_decision(Decision* out) noexcept:
     out.threshold = out.carried = 0
     out.limiter = out.slot = 0
     out.scope = SCOPE_SPAN
+    out.left_out = 0
+    out.partial = False
     out.lane = LANE_HEAD
     out.size = 0
 

@@ -4,6 +4,7 @@ A counter changes under the GIL in one C statement, with no Python code in betwe
 by a signal handler or a finaliser counts right.
 """
 
+from cpython.exc cimport PyErr_SetInterrupt
 from libc.stdint cimport int64_t, uint64_t
 
 from otel_errsample.ledger import ENDINGS
@@ -18,6 +19,7 @@ cdef int DROPPED_BY_RULE = ENDINGS.index("dropped_by_rule")
 cdef int SAMPLED_OUT_ENDING = ENDINGS.index("sampled_out")
 cdef int SUPPRESSED_ENDING = ENDINGS.index("suppressed")
 cdef int LEFT_TO_HEAD = ENDINGS.index("left_to_head")
+cdef int THINNED = ENDINGS.index("thinned")
 cdef int EVICTED = ENDINGS.index("evicted")
 cdef int BUFFER_FULL = ENDINGS.index("buffer_full")
 cdef int REJECTED = ENDINGS.index("rejected")
@@ -32,7 +34,7 @@ assert len(ENDINGS) <= MOST_ENDINGS
 
 cdef class Ledger:
     """What became of the ended spans: at any moment `ended` is the sum of `endings`, plus what is being decided, plus
-    what the buffer holds."""
+    what waits for its trace, plus what the buffer holds."""
 
     cdef uint64_t[MOST_ENDINGS] ending
     cdef readonly uint64_t ended, errors        # 100 % of what ended, before any decision
@@ -77,3 +79,15 @@ cdef class Ledger:
         self.deciding = 0
         self.requests = self.retries = self.sent_bytes = 0
         self.internal_errors.clear()
+
+
+cdef void swallowed(Ledger ledger, str where, object error) noexcept:
+    """Keep an exception from the application, and count it."""
+    if isinstance(error, KeyboardInterrupt):
+        # Ctrl-C arrived while Python code ran inside the hook: hand it to the application's next instruction.
+        PyErr_SetInterrupt()
+    try:
+        if ledger is not None:
+            ledger.swallow(where)
+    except BaseException:
+        pass    # no memory for a count; the span's ending needs none

@@ -9,7 +9,7 @@ GIL is all the locking there is.
 cimport cython
 from cpython.dict cimport PyDict_Next
 from cpython.object cimport PyObject
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
@@ -23,7 +23,7 @@ cdef enum:
 cdef struct LimitSlot:
     uint64_t moment         # bucket: when it was last refilled, ns; window: its number since the clock's origin
     uint64_t spent          # bucket: what is not refilled yet, in ns of unit times N; window: spans so far
-    uint64_t suppressed     # since the last kept span
+    int64_t suppressed      # since the last kept span; below 0 where one that was carried is exported after all
 
 
 @cython.final
@@ -32,7 +32,7 @@ cdef class Limiter:
     cdef readonly str name      # of the rule, and its action
     cdef Py_hash_t rule         # the name of the rule alone, hashed
     cdef bint ended             # no longer in force; a span that began before may still be decided by it
-    cdef uint64_t inherited     # suppressed by earlier limits of the rule; carried by the next kept span of any slot
+    cdef int64_t inherited      # suppressed by earlier limits of the rule; carried by the next kept span of any slot
     cdef uint32_t number, slots
     cdef uint64_t spans, unit
     cdef LimitSlot* memory
@@ -84,14 +84,16 @@ cdef inline bint spend_place(Limiter limiter, LimitSlot* slot, uint64_t now) noe
 
 
 cdef inline uint64_t take_suppressed(Limiter limiter, LimitSlot* slot) noexcept:
-    cdef uint64_t count = slot.suppressed + limiter.inherited
+    cdef int64_t count = slot.suppressed + limiter.inherited
+    if count < 0:
+        return 0
     slot.suppressed = limiter.inherited = 0
     return count
 
 
-cdef uint64_t suppressed_by(Limiter limiter) noexcept:
+cdef int64_t suppressed_by(Limiter limiter) noexcept:
     """What no kept span has carried yet."""
-    cdef uint64_t total = limiter.inherited
+    cdef int64_t total = limiter.inherited
     cdef uint32_t slot
     for slot in range(limiter.slots):
         total += limiter.memory[slot].suppressed
@@ -117,7 +119,7 @@ cdef class Limits:
     cdef object clock
     cdef Ended[ENDED_LIMITERS] ended    # a ring
     cdef uint32_t ends
-    cdef readonly uint64_t unreported
+    cdef readonly int64_t unreported
 
     def __init__(self, clock=None):
         self.limiters = {}
@@ -148,7 +150,7 @@ cdef class Limits:
         limiter.ended = True
         self.bequeath(limiter.rule, suppressed_by(limiter))
 
-    cdef void bequeath(self, Py_hash_t rule, uint64_t count) noexcept:
+    cdef void bequeath(self, Py_hash_t rule, int64_t count) noexcept:
         """Give a count to the present limit of a rule."""
         cdef Py_ssize_t place = 0
         cdef PyObject* found
@@ -172,8 +174,10 @@ cdef class Limits:
         clock_gettime(CLOCK_MONOTONIC, &moment)
         return <uint64_t> moment.tv_sec * 1000000000 + <uint64_t> moment.tv_nsec
 
-    cpdef void give_back(self, uint32_t limiter, uint32_t slot, uint64_t count) noexcept:
+    cpdef void give_back(self, uint32_t limiter, uint32_t slot, int64_t count) noexcept:
         """Add the count a lost span carried to its slot again. Neither allocates nor runs Python code.
+
+        -1 takes back a suppressed span that is exported after all, although its count may have been carried already.
 
         Where the limit has ended, its rule's present one inherits it; of limits that ended long ago nothing is known.
         """

@@ -1,46 +1,11 @@
 """The two hooks of the span processor: every ended span gets exactly one ending here or a place in the buffer."""
 
-cimport cython
-from cpython.exc cimport PyErr_SetInterrupt
 from cpython.long cimport PyLong_AsLong
 from libc.string cimport memset
 
 cdef enum:
     SAMPLED = 1             # W3C trace-flags bit
-    SEEN_SLOTS = 4096       # fingerprints remembered to tell first errors from repeated ones
-    FIRST_ERRORS = 3        # how many errors of a fingerprint ride in LANE_FIRST per SEEN_FOR_NS
     LEAST_SPAN = 4096       # bytes that hold ids, name, status and the most telling attributes
-
-cdef uint64_t SEEN_FOR_NS = 60_000_000_000
-
-ACTIONS = ("head", "keep", "drop", "sampled_out", "suppressed")
-
-cdef struct Seen:
-    uint64_t fingerprint
-    uint64_t since
-    uint32_t count
-
-
-@cython.final
-cdef class Verdict:
-    """What was decided about one failed span, as `on_verdict` receives it.
-
-    `action` is one of "keep", "drop", "head", "sampled_out", "suppressed"; `kept` whether the span went to the buffer
-    (an `encode` or `buffer` failure makes it False); `threshold` the 56-bit threshold written on the span, None where
-    none was; `suppressed` how many errors of this rule and key this span stands for besides itself; `scope` is "span",
-    or "path" where the span was kept only for the sake of an error below it.
-    """
-    cdef readonly str action
-    cdef readonly object rule
-    cdef readonly str scope
-    cdef readonly bint kept
-    cdef readonly object threshold
-    cdef readonly uint64_t suppressed
-    cdef readonly ErrorFacts facts
-    cdef readonly object trace_id, span_id
-
-    def __repr__(self):
-        return f"Verdict({self.action}, rule={self.rule!r}, kept={self.kept}, {self.facts!r})"
 
 
 cdef class Path:
@@ -56,13 +21,16 @@ cdef class Path:
     cdef Classifier classifier
     cdef Marks marks
     cdef int scope                      # SCOPE_*: how much around a kept error is kept
+    cdef Undecided undecided            # None until a scope is "trace"
+    cdef bint tracing                   # a scope is
+    cdef uint64_t most_waiting_ns       # what a trace waits at most for its end
     cdef Groups groups
     cdef Enrichments enrichments
     cdef Scrubber scrubber
-    cdef Seen[SEEN_SLOTS] seen
+    cdef SeenErrors seen
     cdef size_t most_span_bytes         # resource and scope included
     cdef bint dry_run                   # the head sampler alone decides, the rules are rehearsed
-    cdef readonly uint64_t pulled       # spans kept for the sake of another one only
+    cdef uint64_t followed              # spans kept at their ends for the sake of another one only
     cdef uint64_t[5] rehearsed          # spans by what would have been done, numbered as ACTIONS
     cdef bint repeats_stacks            # on every span that an exception passes
     cdef bint leaves_head_sampled       # stands beside another processor: what the head sampler kept is not ours
@@ -77,13 +45,14 @@ cdef class Path:
         self.tracker = Tracker()
         self.floor = OT_SCALE
         self.marks = Marks()
+        self.seen = SeenErrors()
         self.groups = Groups()
         self.enrichments = Enrichments()
 
     def prepare(self, Ledger ledger, Limits limits, Tallies tallies, Buffer buffer, RuleTable table,
                 Classifier classifier, *, Recorder recorder, str scope, size_t most_span_bytes,
-                bint leaves_head_sampled, bint dry_run, bint repeats_stacks, str scrub, user_enrich, on_verdict,
-                rebuild, start_worker):
+                uint64_t most_waiting_ns, bint leaves_head_sampled, bint dry_run, bint repeats_stacks, str scrub,
+                user_enrich, on_verdict, rebuild, start_worker):
         """Put the stages together; once, before the first span."""
         self.ledger = ledger
         self.limits = limits
@@ -94,6 +63,7 @@ cdef class Path:
         self.scope = RULE_SCOPES[scope]
         self.recorder = recorder
         self.most_span_bytes = most_span_bytes
+        self.most_waiting_ns = most_waiting_ns
         self.leaves_head_sampled = leaves_head_sampled
         self.dry_run = dry_run
         self.repeats_stacks = repeats_stacks
@@ -102,6 +72,31 @@ cdef class Path:
         self.on_verdict = on_verdict
         self.rebuild = rebuild
         self.start_worker = start_worker
+        self.trace(table)
+
+    @property
+    def pulled(self):
+        """Spans kept for the sake of another one only."""
+        return self.followed + (0 if self.undecided is None else self.undecided.pulled)
+
+    @property
+    def traces(self):
+        """Local traces with open spans, where a scope is "trace"."""
+        return 0 if self.undecided is None else self.undecided.traces.count
+
+    cdef int trace(self, RuleTable table) except -1:
+        """Have spans wait for their traces where the scope of the processor or of a rule is "trace"."""
+        cdef bint wanted = self.scope == SCOPE_TRACE or table.keeps_traces
+        if wanted and self.undecided is None:
+            self.undecided = Undecided(
+                self.buffer, self.ledger, self.limits, self.rebuild, self.leaves_head_sampled, self.most_waiting_ns
+            )
+            self.undecided.floor = self.floor
+            self.buffer.undecided = self.undecided
+        former, self.tracing = self.tracing, wanted
+        if former and not wanted:
+            self.undecided.retire()
+        return 0
 
     def exchange(self, RuleTable table, Classifier classifier):
         """Put other rules and another classifier in force for the spans that end from now on; None leaves what is.
@@ -111,6 +106,7 @@ cdef class Path:
         cdef RuleTable former = self.table      # goes at the end: that may run code
         if table is not None:
             self.table = table
+            self.trace(table)
             self.limits.end_all_but(table.limiters)
             self.classifier.origins.clear()     # their verdicts name rules by their place in the former table
         if classifier is not None:
@@ -136,8 +132,12 @@ cdef class Path:
         if sampler is not self.last_sampler:
             self.last_sampler = sampler
             self.floor = floor_of(sampler)
+            if self.undecided is not None:
+                self.undecided.floor = self.floor
         if self.recorder is not None:
             self.recorder.attach(span)
+        if self.tracing and not self.buffer.closed:
+            self.undecided.opened(span)
         return 0
 
     def on_end(self, span):
@@ -152,6 +152,8 @@ cdef class Path:
             self.swallow("on_end", error)
         if ending != PENDING:
             self.ledger.settle(ending)
+        if self.tracing:
+            self.undecided.ended(span)
 
     cdef int end(self, object span) except -2:
         """The span's ending, or PENDING when the buffer has it."""
@@ -161,7 +163,9 @@ cdef class Path:
         cdef Decision decision
         cdef Classifier classifier = self.classifier    # may be exchanged while it works
         cdef Mark mark
-        cdef bint sampled
+        cdef Standing standing
+        cdef bint sampled, on_path
+        cdef bint waits = False
         cdef int ending
         if self.buffer.closed:
             return AFTER_SHUTDOWN
@@ -176,31 +180,52 @@ cdef class Path:
         if sampled and self.leaves_head_sampled:
             return LEFT_TO_HEAD
         marking = self.marks.take(context, &mark)
+        on_path = mark.span != 0
+        standing.follows = False
+        if self.tracing:
+            marking = self.undecided.ask(context, &mark, marking, &standing)
         decide(table, span, context, attributes, facts, sampled, mark.span != 0, &decision)
         self.ledger.cut_short += decision.work > WORK_A_SPAN
         rule = table.names[decision.rule] if decision.rule >= 0 else None
         if mark.span != 0 and pull(&decision, &mark, sampled):
             rule = marking
-            self.pulled += 1
+            self.followed += 1
+            if standing.follows:
+                decision.scope = SCOPE_TRACE
+        reach = self.reach_of(table, &decision, facts)
+        if self.tracing:
+            decision.left_out = standing.left_out
+            decision.partial = standing.partial and (decision.scope == SCOPE_TRACE or reach == SCOPE_TRACE)
+            waits = not standing.follows and reach != SCOPE_TRACE and self.undecided.wants(context, &decision, sampled)
         if self.dry_run:
             ending = self.rehearse(span, context, attributes, events, status, facts, sampled, &decision, rule)
-        elif decision.action == KEEP or decision.action == HEAD and sampled:
-            ending = self.keep(span, context, attributes, events, status, facts, sampled, &decision, rule, None)
+        elif waits or decision.action == KEEP or decision.action == HEAD and sampled:
+            ending = self.keep(span, context, attributes, events, status, facts, sampled, &decision, rule, waits, None)
         else:
             ending = ending_of(decision.action)
+        kept = ending == PENDING and (not waits or decision.action == KEEP or sampled and decision.action == HEAD)
         if decision.action == KEEP and decision.rule >= 0 and decision.scope == SCOPE_SPAN:
             table.rows[decision.rule].counts.bytes += decision.size
-        if mark.span != 0 or decision.action == KEEP and self.reach_of(table, decision.rule, facts) == SCOPE_PATH:
+        if on_path or reach != SCOPE_SPAN:
             self.mark_parent(span, rule if decision.action == KEEP else marking, &decision, &mark)
+        if reach == SCOPE_TRACE and self.tracing:
+            self.undecided.pull_in(span, context, rule, &decision, self.rehearsed)
+        elif waits and self.dry_run:
+            self.undecided.rehearse(context, decision.action)
         if facts is not None and facts.raised.address:
-            self.pass_error(span, context, facts, &decision, ending == PENDING)
+            self.pass_error(span, context, facts, &decision, kept)
         if self.on_verdict is not None and facts is not None and facts.error:
-            self.tell(context, facts, &decision, rule, ending == PENDING)
+            self.tell(context, facts, &decision, rule, kept)
         return ending
 
-    cdef int reach_of(self, RuleTable table, int rule, ErrorFacts facts) noexcept:
-        """SCOPE_* of a span that a rule keeps: as the rule says, else as the processor does around an error."""
-        cdef int scope = table.rows[rule].scope if rule >= 0 else UNSAID
+    cdef int reach_of(self, RuleTable table, Decision* decision, ErrorFacts facts) noexcept:
+        """SCOPE_* of a span that a rule keeps: as the rule says, else as the processor does around an error.
+
+        What is kept for the sake of another one reaches no further.
+        """
+        cdef int scope = table.rows[decision.rule].scope if decision.rule >= 0 else UNSAID
+        if decision.action != KEEP or decision.scope != SCOPE_SPAN:
+            return SCOPE_SPAN
         if scope == UNSAID:
             scope = self.scope if facts is not None and facts.error else SCOPE_SPAN
         return scope
@@ -238,7 +263,7 @@ cdef class Path:
         no_decision(&plain)
         plain.work = 0
         return self.keep(
-            span, context, attributes, events, status, facts, sampled, &plain, None,
+            span, context, attributes, events, status, facts, sampled, &plain, None, False,
             dry_run_notes(decision, rule, attributes),
         )
 
@@ -248,23 +273,30 @@ cdef class Path:
         return {ACTIONS[action]: self.rehearsed[action] for action in range(len(ACTIONS))}
 
     cdef int keep(self, object span, object context, object attributes, object events, object status,
-                  ErrorFacts facts, bint sampled, Decision* decision, object rule, dict notes) except -2:
-        """enrich, encode and buffer; a failure gives the carried count back before it goes up."""
+                  ErrorFacts facts, bint sampled, Decision* decision, object rule, bint waits, dict notes) except -2:
+        """enrich, encode and buffer, or wait; a failure gives the carried count back before it goes up."""
         cdef int ending = INTERNAL_ERROR
+        cdef bint wanted = decision.action == KEEP or decision.action == HEAD and sampled
         try:
-            ending = self.store(span, context, attributes, events, status, facts, sampled, decision, rule, notes)
+            ending = self.store(span, context, attributes, events, status, facts, sampled, decision, rule, waits, notes)
         finally:
             if ending != PENDING and decision.carried:
                 self.limits.give_back(decision.limiter, decision.slot, decision.carried)
+        if waits and wanted and ending != PENDING:
+            return self.keep(span, context, attributes, events, status, facts, sampled, decision, rule, False, notes)
+        if ending == NOT_HELD:
+            return ending_of(decision.action)
         if ending == PENDING and not self.worker_alive:
             self.wake_worker()
         return ending
 
     cdef int store(self, object span, object context, object attributes, object events, object status,
-                   ErrorFacts facts, bint sampled, Decision* decision, object rule, dict notes) except -2:
+                   ErrorFacts facts, bint sampled, Decision* decision, object rule, bint waits, dict notes) except -2:
+        """The span's ending, PENDING, or where it is to wait and cannot NOT_HELD."""
         cdef Group group
         cdef Writer writer
-        cdef object extra, trace_state, copy = None
+        cdef object extra, copy = None
+        cdef object trace_state = None
         cdef object encoded = None
         cdef Enrichment enrichment = None
         cdef uint32_t repaired = 0
@@ -272,11 +304,16 @@ cdef class Path:
         cdef int level
         cdef int ending
         cdef bint failed = facts is not None and facts.error
+        cdef bint wanted = decision.action == KEEP or decision.action == HEAD and sampled
         cdef PyObject *bare = NULL
         cdef str scope = <str> SCOPES[decision.scope]
-        if failed:
-            decision.lane = max(decision.lane, self.lane_of(facts))
-        elif self.buffer.refusing and decision.lane == LANE_HEAD:
+        if not wanted:
+            # What keeps it is not known yet.
+            rule = scope = None
+            decision.lane = LANE_REPEATED if failed else LANE_OFF_PATH
+        elif failed:
+            decision.lane = max(decision.lane, self.seen.lane_of(facts, self.limits.now()))
+        elif self.buffer.refusing and decision.lane == LANE_HEAD and not waits:
             return BUFFER_FULL
         if failed and not decision.carried and self.user_enrich is None and notes is None:
             enrichment = self.enrichments.of(facts, attributes, rule, scope)
@@ -287,19 +324,22 @@ cdef class Path:
                 put_origin(extra, attributes, facts)
                 encoded = <bytes> encoded + origin_fields(facts)
         else:
-            extra = enrich(facts, attributes, rule, scope, decision.carried, not sampled)
+            extra = enrich(facts, attributes, rule, scope, decision.carried, wanted and not sampled)
             if notes is not None:
                 extra = {**notes, **(extra or {})}
-        if self.user_enrich is not None and failed:
+        if decision.left_out or decision.partial:
+            extra, encoded = note_missing(extra, encoded, decision, attributes)
+        if self.user_enrich is not None and failed and wanted:
             self.ask_user(span, facts, extra, attributes)
         if self.leaves_head_sampled:
             # The other processor exports the sampled spans at a rate we do not know.
             decision.weight = TH_ERASED
         if failed and facts.propagated and not self.repeats_stacks:
             bare = facts.recorded
-        trace_state = reweigh(
-            context_trace_state(context), trace_bits(context), decision.weight, decision.threshold, self.floor
-        )
+        if not waits:
+            trace_state = reweigh(
+                context_trace_state(context), trace_bits(context), decision.weight, decision.threshold, self.floor
+            )
         group = self.groups.of(span)
         writer_open(&writer, room_for(self.most_span_bytes, group))
         try:
@@ -317,6 +357,15 @@ cdef class Path:
                 level += job.cut > 0
             self.ledger.truncated += level > 0
             self.ledger.repaired += repaired > 0
+            if waits:
+                ending = self.undecided.hold(
+                    context, writer.start, writer.size,
+                    behind_of(self.rebuild is not None, span, context, extra, bare), self.rebuild is not None, group,
+                    decision, sampled, own_names_of_ours(attributes),
+                )
+                if ending == PENDING:
+                    decision.size = writer.size
+                return ending
             if self.rebuild is not None:
                 copy = self.rebuild(span, trace_state, extra, None if bare == NULL else <object> bare)
             ending = self.buffer.admit(writer.start, writer.size, copy, decision.lane, group, decision)
@@ -325,17 +374,6 @@ cdef class Path:
             return ending
         finally:
             writer_close(&writer)
-
-    cdef int lane_of(self, ErrorFacts facts) noexcept:
-        """LANE_FIRST for the first errors of a fingerprint in a minute; colliding fingerprints count as new."""
-        cdef Seen* seen = &self.seen[facts.fingerprint_hash % SEEN_SLOTS]
-        cdef uint64_t now = self.limits.now()
-        if seen.fingerprint != facts.fingerprint_hash or now - seen.since > SEEN_FOR_NS:
-            seen.fingerprint = facts.fingerprint_hash
-            seen.since = now
-            seen.count = 0
-        seen.count += 1
-        return LANE_FIRST if seen.count <= FIRST_ERRORS else LANE_REPEATED
 
     cdef int ask_user(self, object span, ErrorFacts facts, dict extra, object attributes) except -1:
         cdef Py_ssize_t before = len(extra)
@@ -377,14 +415,18 @@ cdef class Path:
         return 0
 
     cdef void swallow(self, str where, object error) noexcept:
-        if isinstance(error, KeyboardInterrupt):
-            # Ctrl-C arrived while Python code ran inside the hook: hand it to the application's next instruction.
-            PyErr_SetInterrupt()
-        try:
-            if self.ledger is not None:
-                self.ledger.swallow(where)
-        except BaseException:
-            pass    # no memory for a count; the span's ending needs none
+        swallowed(self.ledger, where, error)
+
+    def settle_traces(self, bint all_spans):
+        """Decide every trace, at shutdown; or let only go what is exported anyway, for a flush."""
+        if self.undecided is not None:
+            self.undecided.settle(all_spans)
+
+    def settle_overdue(self):
+        """Decide the traces that have waited too long; seconds until the next one is due, None where there is none."""
+        if not self.tracing:
+            return None
+        return self.undecided.overdue(self.limits.now())
 
     def restart_in_child(self):
         """Start at zero after a fork: what the parent buffered and counted is the parent's."""
@@ -393,43 +435,15 @@ cdef class Path:
         memset(self.rehearsed, 0, sizeof(self.rehearsed))
         self.marks.clear()
         self.classifier.origins.clear()
-        self.pulled = 0
+        self.followed = 0
+        if self.undecided is not None:
+            self.undecided.forget()
         self.ledger.clear()
         self.groups.clear()
-        self.buffer.restart_in_child()
+        self.buffer.restart_in_child()      # last: it drops references
         self.worker_alive = False
-
-
-cdef dict dry_run_notes(Decision* decision, object rule, object attributes):
-    """What would have happened to a span that the head sampler exports: its action, rule and weight."""
-    cdef dict notes = {"errsample.dry_run.action": ACTIONS[decision.action]}
-    if rule is not None:
-        notes["errsample.dry_run.rule"] = (<str> rule)[:RULE_LENGTH]
-    if decision.action == KEEP and decision.weight == TH_SET:
-        notes["errsample.dry_run.th"] = format_threshold(decision.threshold)
-    if decision.carried:
-        notes["errsample.dry_run.suppressed"] = min(decision.carried, <uint64_t> 0x7FFFFFFFFFFFFFFF)
-    if attributes is None:
-        return notes
-    return {name: note for name, note in notes.items() if find_quietly(attributes, name) == NULL}
-
-
-cdef uint64_t floor_of(object sampler):
-    """From which randomness on a sampler lets unsampled spans arrive; only ours says so."""
-    cdef object floor = getattr(sampler, "recorded_from", None)
-    return floor if type(floor) is int and 0 <= floor < OT_SCALE else OT_SCALE
 
 
 cdef inline size_t room_for(size_t most, Group group) noexcept:
     """Bytes for one encoded span; a resource that leaves almost none must not cost the span its identity."""
     return max(most, group.overhead + LEAST_SPAN) - group.overhead
-
-
-cdef inline int ending_of(int action) noexcept:
-    if action == HEAD:
-        return NOT_SAMPLED
-    if action == DROP:
-        return DROPPED_BY_RULE
-    if action == SUPPRESSED:
-        return SUPPRESSED_ENDING
-    return SAMPLED_OUT_ENDING

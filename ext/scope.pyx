@@ -21,12 +21,12 @@ cdef enum:
     MARK_WAYS = 4
 
 cdef enum:                  # how much around a span that a rule keeps is kept with it
-    SCOPE_SPAN, SCOPE_PATH
+    SCOPE_SPAN, SCOPE_PATH, SCOPE_TRACE
     UNSAID                  # as much as the processor says, around an error
 
-cdef dict RULE_SCOPES = {"span": SCOPE_SPAN, "path": SCOPE_PATH, "": UNSAID}
+cdef dict RULE_SCOPES = {"span": SCOPE_SPAN, "path": SCOPE_PATH, "trace": SCOPE_TRACE, "": UNSAID}
 
-SCOPES = ("span", "path")
+SCOPES = ("span", "path", "trace")
 
 
 cdef struct Mark:
@@ -138,9 +138,10 @@ cdef bint pull(Decision* out, Mark* mark, bint sampled) noexcept:
     forbids stays out.
     """
     cdef bint alone = out.action != KEEP
+    cdef bint by_head = out.action == HEAD and sampled
     if out.action == DROP and out.rule < 0:
         return False
-    if out.action == HEAD and sampled:
+    if by_head:
         out.weight = TH_LEAST if mark.weight == TH_SET else TH_AS_IS
         out.threshold = mark.threshold
     elif alone or out.weight == TH_ERASED:
@@ -149,7 +150,8 @@ cdef bint pull(Decision* out, Mark* mark, bint sampled) noexcept:
     elif mark.weight == TH_SET:
         out.threshold = min(out.threshold, mark.threshold)
     out.action = KEEP
-    out.lane = mark.lane
+    # What is only beside an error is worth less than what is exported without it.
+    out.lane = mark.lane if alone and not by_head else max(out.lane, mark.lane)
     if alone:
         out.scope = SCOPE_PATH
     return alone

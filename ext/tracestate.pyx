@@ -201,6 +201,18 @@ cpdef object reweigh(object trace_state, uint64_t trace, int weight, uint64_t th
     return ",".join(entries[:OT_ENTRIES])
 
 
+cdef uint64_t floor_of(object sampler):
+    """From which randomness on a sampler lets unsampled spans arrive; only ours says so."""
+    cdef object floor = getattr(sampler, "recorded_from", None)
+    return floor if type(floor) is int and 0 <= floor < OT_SCALE else OT_SCALE
+
+
+cdef uint64_t head_threshold(object trace_state, uint64_t trace) except? 0:
+    """The threshold of the head sampler; 0 where it is not known, or everything is sampled."""
+    cdef str th = ot_of(trace_state, trace).get("th")
+    return 0 if th is None else ot_decode(th)
+
+
 def weigh(trace_state, threshold):
     """`trace_state` with its th set to `threshold`, or erased where that is None; both may be None."""
     header = reweigh(trace_state, 0, TH_ERASED if threshold is None else TH_SET, threshold or 0, 0)

@@ -76,9 +76,18 @@ SETTINGS: Final = (
         "scope",
         "OTEL_ERRSAMPLE_SCOPE",
         "path",
-        "How much is kept around an error that is kept: `span`, it alone, or `path`, also its ancestors up to the local "
-        "root.",
-        choices=("span", "path"),
+        "How much is kept around an error that is kept: `span`, it alone, `path`, also its ancestors up to the local "
+        "root, or `trace`, every span of its trace in this process.",
+        choices=("span", "path", "trace"),
+    ),
+    Setting(
+        "trace_wait_ms",
+        "OTEL_ERRSAMPLE_TRACE_WAIT_MS",
+        60_000,
+        "The longest time spans wait, under the scope `trace`, for an error or for the end of their trace.",
+        "milliseconds",
+        100,
+        3_600_000,
     ),
     Setting(
         "max_buffer_bytes",
@@ -223,6 +232,7 @@ class Settings:
     rules: str
     config: str
     scope: str
+    trace_wait_ms: int
     max_buffer_bytes: int
     flush_errors_ms: int
     shutdown_timeout_ms: int

@@ -56,6 +56,7 @@ class Worker:
         chance: random.Random,
         reporter: Reporter,
         watch: ConfigFile | None = None,
+        settle_traces: Callable[[], float | None] = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._buffer = buffer
@@ -70,6 +71,7 @@ class Worker:
         self._chance = chance
         self._reporter = reporter
         self._watch = watch
+        self._settle_traces = settle_traces
         self._monotonic = monotonic
         self._reset()
 
@@ -82,6 +84,7 @@ class Worker:
         self._stopping = False
         self._pausing = False
         self._sending = False
+        self._traces_due: float | None = None
         self.state = "not started"
         self.last_failure = ""
 
@@ -129,6 +132,7 @@ class Worker:
                 continue
             now = self._monotonic()
             self._look_at_file(now)
+            self._look_at_traces()
             if self._back_off.until > now:
                 self._sleep(self._back_off.until - now, now, False, False, False)
             elif not self._buffer.settled(self._flush_upto):
@@ -150,6 +154,8 @@ class Worker:
     def _sleep(self, seconds: float, now: float, first: bool, error: bool, full: bool) -> None:
         if self._watch is not None:
             seconds = min(seconds, self._watch.seconds_left(now))
+        if self._traces_due is not None:
+            seconds = min(seconds, max(self._traces_due, LONGEST_GLANCE))
         self._buffer.sleep(seconds, first, error, full)
 
     def _look_at_file(self, now: float) -> None:
@@ -159,6 +165,12 @@ class Worker:
             self._watch.look(now)
         except Exception:  # no memory for the new rules, say: the former ones stay
             self._ledger.swallow("reload")
+
+    def _look_at_traces(self) -> None:
+        try:
+            self._traces_due = self._settle_traces()
+        except Exception:  # a clock of the user's
+            self._ledger.swallow("scope")
 
     # -- sending
 

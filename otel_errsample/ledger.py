@@ -13,6 +13,7 @@ ENDING_MEANINGS: Final[dict[str, str]] = {
     "sampled_out": "its trace is not in the percentage of the rule that matched",
     "suppressed": "the limit of the rule that matched was spent",
     "left_to_head": "sampled, and left to the other span processor (`head_sampled=False`)",
+    "thinned": "gave up its room while it waited for the decision on its trace",
     "evicted": "given up for a more valuable span when the buffer was full",
     "buffer_full": "refused, since the buffer held nothing less valuable",
     "rejected": "the receiver refused it for its content",
@@ -51,10 +52,11 @@ class Stats:
     `dry_run` is None unless OTEL_ERRSAMPLE_DRY_RUN is set; then it tells by action what the rules would have done with
     the spans that ended, and so do the counts of `rules`, while `endings` are what really became of them.
 
-    `endings` has a count for every name in ENDINGS. `deciding` spans are inside `on_end`, `buffered` ones wait,
-    `in_flight` ones are sent and not yet answered; these two are in the buffer, whose sizes are in bytes. `cut_short` spans have texts that rules
+    `endings` has a count for every name in ENDINGS. `deciding` spans are inside `on_end`, `waiting` ones wait for the
+    decision on their trace (scope "trace"), `buffered` ones for a request, `in_flight` ones are sent and not yet
+    answered; these three share the buffer, whose sizes are in bytes. `cut_short` spans have texts that rules
     would have taken too long to look at. `truncated` and `repaired` spans were cut to a limit or
-    had a value that could not be encoded as it was. `pulled` spans are kept only because an error below them was; what
+    had a value that could not be encoded as it was. `pulled` spans are kept only because an error below or beside them was; what
     the rules said of them is in the counts of `rules` all the same. `internal_errors` counts what was caught, by place.
     """
 
@@ -62,6 +64,7 @@ class Stats:
     errors: int
     endings: Mapping[str, int]
     deciding: int = 0
+    waiting: int = 0
     buffered: int = 0
     in_flight: int = 0
     buffer_bytes: int = 0
@@ -95,8 +98,8 @@ class Stats:
 
     @property
     def balanced(self) -> bool:
-        """Whether every ended span is accounted for: it has an ending, is being decided, or is in the buffer."""
-        settled = sum(self.endings.values()) + self.deciding + self.buffered + self.in_flight
+        """Whether every ended span is accounted for: it has an ending, is being decided, waits, or is in the buffer."""
+        settled = sum(self.endings.values()) + self.deciding + self.waiting + self.buffered + self.in_flight
         return self.ended == settled and self.deciding >= 0  # below 0: a span was given two endings
 
     def as_dict(self) -> dict[str, Any]:
@@ -124,7 +127,9 @@ class Stats:
         if self.scrubbed:
             lines.append(f"scrubbing: {self.scrubbed} secrets taken out")
         if self.pulled:
-            lines.append(f"scope: {self.pulled} spans kept for the sake of an error below them")
+            lines.append(f"scope: {self.pulled} spans kept for the sake of an error")
+        if self.waiting:
+            lines.append(f"scope: {self.waiting} spans wait for the decision on their trace")
         if self.dry_run is not None:
             lines.append(f"dry run, would have been: {_nonzero(self.dry_run) or 'nothing yet'}")
         lines.append(f"rules: version {self.rules_version}, from {self.rules_source}")

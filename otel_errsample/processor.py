@@ -61,8 +61,8 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         config: Path of a YAML file with rules, rows for the taxonomy and settings; default `OTEL_ERRSAMPLE_CONFIG`. It
             is watched: rules and rows that change are exchanged within seconds, settings need a restart.
         exporter: Any `SpanExporter`; default OTLP as `OTEL_EXPORTER_OTLP_*` says.
-        scope: What is exported when an error is kept: "span", the failing span alone, or "path", also its ancestors up
-            to the local root.
+        scope: What is exported when an error is kept: "span", the failing span alone, "path", also its ancestors up
+            to the local root, or "trace", every span of its trace in this process.
         enrich: Called as `enrich(span, facts)` for kept errors; returns attributes to add.
         on_verdict: Called with a `Verdict` for every error, kept or not.
         head_sampled: False to stand beside another processor and export only what the head sampler left out.
@@ -157,6 +157,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
             chance=random.Random(),  # noqa: S311  jitter is no secret
             reporter=self._reporter,
             watch=file,
+            settle_traces=self.settle_overdue,
         )
         self.prepare(
             ledger,
@@ -168,6 +169,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
             scope=settings.scope,
             recorder=_recorder(ledger) if settings.fast_exceptions else None,
             most_span_bytes=most_bytes,
+            most_waiting_ns=settings.trace_wait_ms * 1_000_000,
             leaves_head_sampled=not head_sampled,
             dry_run=settings.dry_run,
             scrub=settings.scrub,
@@ -194,8 +196,9 @@ class ErrorSpanProcessor(Path, SpanProcessor):
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Send every span that waits; True when all of them were delivered within the timeout.
 
-        Spans that were lost before the call, for want of room, do not make it False; `stats()` counts them.
+        Under the scope "trace" spans that nothing has kept yet go on waiting for the decision on their trace. Spans that were lost before the call, for want of room, do not make it False; `stats()` counts them.
         """
+        self.settle_traces(False)
         return self._worker.flush(timeout_millis / 1e3)
 
     # The SDK calls shutdown() and ignores the answer; who calls it with a timeout wants to know.
@@ -203,12 +206,15 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         """Flush and end within `timeout_millis` (default `OTEL_ERRSAMPLE_SHUTDOWN_TIMEOUT_MS`) and say the truth.
 
         Returns True when every span that was still waiting was delivered. What could not be delivered is counted as
-        `undelivered`, or `delivery_unknown` where it was sent and never answered. A second call returns the first one's
+        `undelivered`, or `delivery_unknown` where it was sent and never answered. Spans that wait for the decision on
+        their trace get the endings they would have without it. A second call returns the first one's
         answer.
         """
         if self._shut_down is None:
             self._shut_down = False
+            self.settle_traces(True)
             self.buffer.close()
+            self.settle_traces(True)  # what began to wait in between
             timeout = self._settings.shutdown_timeout_ms if timeout_millis is None else timeout_millis
             self._shut_down = self._worker.stop(timeout / 1e3)
             endings = self.ledger.endings
@@ -260,14 +266,15 @@ class ErrorSpanProcessor(Path, SpanProcessor):
     def stats(self) -> Stats:
         """What became of every span so far; a snapshot that balances at any moment."""
         ledger, buffer = self.ledger, self.buffer
-        ended, errors, endings, deciding, waiting, in_flight, used, peak = buffer.books()
+        ended, errors, endings, deciding, waiting, buffered, in_flight, used, peak = buffer.books()
         state = self._worker.last_failure
         return Stats(
             ended=ended,
             errors=errors,
             endings=endings,
             deciding=deciding,
-            buffered=waiting,
+            waiting=waiting,
+            buffered=buffered,
             in_flight=in_flight,
             buffer_bytes=used,
             peak_buffer_bytes=peak,

@@ -33,6 +33,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
         rules="",
         config="",
         scope="path",
+        trace_wait_ms=60_000,
         max_buffer_bytes=16 * 1024 * 1024,
         flush_errors_ms=200,
         shutdown_timeout_ms=5000,

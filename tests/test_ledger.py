@@ -20,7 +20,7 @@ def stats(**fields: object) -> Stats:
 
 def test_the_order_of_the_endings_is_the_numbering_of_the_counters() -> None:
     assert ENDINGS == (
-        "delivered", "not_sampled", "dropped_by_rule", "sampled_out", "suppressed", "left_to_head", "evicted",
+        "delivered", "not_sampled", "dropped_by_rule", "sampled_out", "suppressed", "left_to_head", "thinned", "evicted",
         "buffer_full", "rejected", "export_failed", "undelivered", "delivery_unknown", "after_shutdown",
         "internal_error",
     )  # fmt: skip

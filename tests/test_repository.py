@@ -31,6 +31,10 @@ TESTED_BY = {
     "ext/scrub_values.pyx": "test_scrub_text",  # how far a secret reaches shows in what is left of a text
     "ext/scrub_tokens.pyx": "test_scrub_text",
     "ext/scrub_clean.pyx": "test_scrub",  # spans as they leave
+    "ext/waiting.pyx": "test_undecided",  # what a span carries while it waits shows when it is let go
+    "ext/sending.pyx": "test_undecided",
+    "ext/verdict.pyx": "test_path",  # told of what the path decides
+    "ext/seen.pyx": "test_path",
     "ext/_hot.pyx": "test_path",  # includes the fragments, whose flow ends in path.pyx
 }
 

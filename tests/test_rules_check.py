@@ -52,7 +52,6 @@ def test_sound_rules_have_no_problems(text: str) -> None:
                 "(move it up, or give the earlier rule a condition)"
             ),
         ),
-        ("keep trace", "r:1:6: scope 'trace' is not available in this version, 'span' or 'path' is (leave it out)"),
         ("keep 150%", "r:1:6: a percentage is expected between 0 and 100, got 150"),
         ("keep -0.5%", "r:1:6: a percentage is expected between 0 and 100, got -0.5"),
         ("keep 0 per second", "r:1:6: a limit of 0 keeps nothing (write: drop)"),

@@ -89,11 +89,6 @@ WRONG_RULES: Final = (
         ),
     ),
     Wrong(
-        "a scope of another version",
-        "keep trace if error",
-        ("1:6: scope 'trace' is not available in this version, 'span' or 'path' is (leave it out)",),
-    ),
-    Wrong(
         "a misspelt fact",
         'keep if severty == "error"',
         ("1:9: unknown fact 'severty' (did you mean 'severity'?)",),

@@ -73,6 +73,7 @@ class Trial:
             recorder=None,
             scope=settings.scope,
             most_span_bytes=MOST_SPAN_BYTES,
+            most_waiting_ns=settings.trace_wait_ms * 1_000_000,
             leaves_head_sampled=False,
             dry_run=False,
             repeats_stacks=settings.propagated_stacks,
@@ -129,3 +130,4 @@ class _Started:
     """What the path reads of a span that starts: by its sampler it knows that unsampled spans arrive too."""
 
     _sampler: Final = ErrorAwareSampler(1.0)
+    context: Final = None

@@ -24,9 +24,6 @@ from otel_errsample.rules.regex import RegexInvalid, RegexUnavailable, compile_s
 from otel_errsample.rules.report import Report, did_you_mean
 from otel_errsample.rules.tree import Action, Condition, Constant, Limit, Not, Operand, Predicate, Rule, Word
 
-# What a rule may say about how much around its span is kept; lifting the restriction is adding to this tuple.
-SCOPES: Final = ("span", "path")
-
 # Keeps the arithmetic of a token bucket, count * unit in ns, inside 64 bits.
 MAX_COUNT: Final = 1_000_000
 MAX_KEYS: Final = 8
@@ -90,9 +87,6 @@ def check(rules: Sequence[Rule], report: Report) -> None:
 
 
 def _check_action(action: Action, report: Report) -> None:
-    if action.scope and action.scope.name not in SCOPES:
-        message = f"scope '{action.scope}' is not available in this version, {_listed(SCOPES)} is"
-        report.add(action.scope.at, action.scope.name, message, "leave it out")
     if action.limit:
         _check_limit(action.limit, report)
     if action.percent:
@@ -274,7 +268,3 @@ def _type_name(value: str | float | bool) -> str:
     if isinstance(value, bool):
         return "bool"
     return "text" if isinstance(value, str) else "number"
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    return " or ".join(f"'{name}'" for name in names)

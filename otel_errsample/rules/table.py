@@ -40,7 +40,7 @@ class Node(NamedTuple):
 class ActionRow(NamedTuple):
     """`verb` is "keep", "drop", "head", "percent", "bucket" or "first"; `limiter` names the limit's state.
 
-    `scope` is a word of `check.SCOPES`, or "" for the processor's.
+    `scope` is "span", "path" or "trace", or "" for the processor's.
     """
 
     verb: str
