@@ -17,6 +17,7 @@ from typing import Any, Final
 from otel_errsample.testing.receiver import Receiver
 from otel_errsample.testing.replies import Reply
 from otel_errsample.testing.store import count_spans
+from tests.waiting import eventually
 from tools.collector import binary
 
 WRITES_ALL: Final[Mapping[str, Any]] = {"traces": {"receivers": ["otlp"], "exporters": ["file/spans"]}}
@@ -53,7 +54,7 @@ class Peer:
         raise NotImplementedError
 
     def has(self, spans: int) -> bool:
-        """Whether it wrote or passed on so many spans; waits where it does that after its answer."""
+        """Whether it wrote or passed on so many spans; waits, since it may do that after its answer."""
         raise NotImplementedError
 
     def environ(self, protocol: str = "grpc", compression: str = "none") -> dict[str, str]:
@@ -156,7 +157,7 @@ class Collector(Peer):
         return self._folder / f"{name.partition('/')[2]}-{run}.binpb"
 
     def has(self, spans: int) -> bool:
-        return sum(map(count_spans, self.payloads())) >= spans
+        return eventually(lambda: sum(map(count_spans, self.payloads())) >= spans, ANSWERS_IN)
 
     def payloads(self, name: str = "spans") -> list[bytes]:
         files = [self._file(f"file/{name}", run) for run in range(1, self._runs + 1)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -132,16 +132,30 @@ def sent(peer: Peer, monkeypatch: pytest.MonkeyPatch, protocol: str, compression
     return expected
 
 
-@pytest.fixture(params=["collector", "rotel"])
+# As many have it: spans are collected before they are passed on.
+BATCHED: Final[dict[str, Any]] = {"processors": {"batch": {}}, "exporters": {"debug": {"verbosity": "detailed"}}}
+THROUGH_A_BATCH: Final[dict[str, Any]] = {
+    "traces": {"receivers": ["otlp"], "processors": ["batch"], "exporters": ["file/spans", "debug"]}
+}
+
+
+@pytest.fixture(params=["collector", "batching collector", "rotel"])
 def peer(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Peer]:
-    request.getfixturevalue(f"{request.param}_is_there")
-    made = Collector(tmp_path) if request.param == "collector" else Rotel(tmp_path)
-    with made.running():
-        yield made
+    request.getfixturevalue(f"{request.param.split()[-1]}_is_there")
+    made: dict[str, Callable[[], Peer]] = {
+        "collector": lambda: Collector(tmp_path),
+        "batching collector": lambda: Collector(tmp_path, BATCHED, THROUGH_A_BATCH),
+        "rotel": lambda: Rotel(tmp_path),
+    }
+    with made[request.param]().running() as running:
+        yield running
 
 
 ways = pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
 compressions = pytest.mark.parametrize("compression", ["none", "gzip"])
+
+
+FAILED: Final = {"errsample.kind": "bug", "errsample.code": "http:500", "error.type": "ValueError"}
 
 
 def ours(item: KeyValue) -> bool:
@@ -168,11 +182,7 @@ def test_every_field_arrives(peer: Peer, protocol: str, compression: str, monkey
         plain, added = separated(arrived[key].span)
         assert span == arrived[key]._replace(span=plain)
         if span.span.name == "failed":
-            assert {
-                "errsample.kind": "bug",
-                "errsample.code": "http:500",
-                "error.type": "ValueError",
-            }.items() <= added.items()
+            assert FAILED.items() <= added.items()
         else:
             assert {} == added
     assert expected.keys() == arrived.keys()

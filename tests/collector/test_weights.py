@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import pytest
@@ -92,9 +93,8 @@ def counted(collector: Collector) -> dict[str, Counted]:
     return found
 
 
-@pytest.fixture(scope="module")
-def outcome(collector_is_there: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
-    collector = Collector(tmp_path_factory.mktemp("spanmetrics"), SECTIONS, PIPELINES)
+def outcome_of(folder: Path, sections: Mapping[str, Any], pipelines: Mapping[str, Any]) -> Outcome:
+    collector = Collector(folder, sections, pipelines)
     with collector.running(), pytest.MonkeyPatch.context() as patch:
         for name, value in collector.environ().items():
             patch.setenv(name, value)
@@ -111,10 +111,25 @@ def outcome(collector_is_there: None, tmp_path_factory: pytest.TempPathFactory) 
                 span.set_status(Status(StatusCode.ERROR))
             span.end()
         assert processor.force_flush(60_000), processor.stats()
-        tracer.start_span("last", attributes={"errsample.keep": True}).end()
+        for _ in range(100):  # a report with some of these has all the others
+            tracer.start_span("last", attributes={"errsample.keep": True}).end()
         assert processor.shutdown(60_000), processor.stats()
         assert eventually(lambda: "last" in counted(collector))
-        yield Outcome(processor.stats(), counted(collector))
+        return Outcome(processor.stats(), counted(collector))
+
+
+@pytest.fixture(scope="module")
+def outcome(collector_is_there: None, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    return outcome_of(tmp_path_factory.mktemp("spanmetrics"), SECTIONS, PIPELINES)
+
+
+@pytest.fixture(scope="module")
+def sampled_again(collector_is_there: None, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """The same with a sampler before spanmetrics that lets a fifth of all traces through, by their randomness."""
+    sampler = {"mode": "equalizing", "sampling_percentage": 20}
+    sections = {**SECTIONS, "processors": {"probabilistic_sampler": sampler}}
+    traces = {**PIPELINES["traces"], "processors": ["probabilistic_sampler"]}
+    return outcome_of(tmp_path_factory.mktemp("again"), sections, {**PIPELINES, "traces": traces})
 
 
 def test_what_is_kept_with_certainty_counts_once(outcome: Outcome) -> None:
@@ -139,3 +154,8 @@ def test_what_a_limit_keeps_has_no_threshold_and_counts_once(outcome: Outcome) -
 def test_what_a_rule_drops_is_in_the_ledger_only(outcome: Outcome) -> None:
     assert EACH == outcome.stats.endings["dropped_by_rule"]
     assert {*STREAMS, "last"} - {"health"} == set(outcome.counted)
+
+
+@pytest.mark.parametrize("stream", ["certain", "quarter", "third", "few", "head"])
+def test_a_sampler_of_the_collectors_goes_on_from_the_thresholds(sampled_again: Outcome, stream: str) -> None:
+    assert EACH == pytest.approx(sampled_again.counted[stream].calls, rel=0.01)
