@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(wildcard ext/*.p* setup.py pyproject.toml)
 
-.PHONY: build test test-instrumentations test-servers test-zerocode collector test-collector lint format demo bench readme clean
+.PHONY: build test test-instrumentations test-servers collector test-collector lint format demo bench bench-collector readme clean
 
 build: $(VENV)/built
 
@@ -17,8 +17,8 @@ $(VENV)/built: $(BIN)/python $(SOURCES)
 	touch $@
 
 test: build
-	# What these need is made by the targets below.
-	$(BIN)/python -m pytest $(addprefix --ignore=tests/,instrumentations servers zerocode collector)
+	# `make test-instrumentations`, `make test-servers` and `make test-collector` have what these need.
+	$(BIN)/python -m pytest --ignore=tests/instrumentations --ignore=tests/servers --ignore=tests/collector
 
 lint: build
 	$(BIN)/ruff check .
@@ -64,12 +64,12 @@ test-collector: collector
 	-$(BIN)/python -m pip install --quiet --group receivers
 	$(BIN)/python -m pytest -rs tests/collector
 
-# opentelemetry-instrument as users start it. RECORD=1 writes down what ran, for the README.
-test-zerocode: .venv-instrumentations/built
-	INSTRUMENTATIONS=required .venv-instrumentations/bin/python -m pytest tests/zerocode
-
 bench: build
 	$(BIN)/python -m benchmarks
+
+# The Collector's tail_sampling beside ours: same traces kept, other costs.
+bench-collector: collector
+	$(BIN)/python -m benchmarks.collector
 
 # The instrumentations are released for an SDK of their own, so the demo does not share the tests' environment.
 # Editable: `python -m demo` finds the sources in this directory first, and the extension has to be beside them.

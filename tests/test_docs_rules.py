@@ -194,6 +194,19 @@ EFFECTS: Final[dict[str, tuple[list[Case], Case]]] = {
     ),
     "first": ([Case(("keep",), {"http.route": "/v1/name/"}, resource=SHOP)], Case((), resource=AMONG_THREE)),
     "quiet": ([Case(("drop",), resource=AMONG_THREE)], Case((), resource=SHOP)),
+    "alive": ([Case(("drop",), {"http.route": "/healthz"})], Case((), {"http.route": "/readyz"})),
+    "long": ([Case(("keep",), seconds=1.001)], Case((), seconds=1.0)),
+    "basket": (
+        [Case(("keep",), {"cart.items": 50}), Case(("keep",), {"cart.items": 100})],
+        Case((), {"cart.items": 101}),
+    ),
+    "share": (
+        [
+            Case(("keep",), randomness=CERTAIN_LOSS * 15 // 16),
+            Case(("sampled_out",), randomness=CERTAIN_LOSS * 15 // 16 - 1),
+        ],
+        Case((), facts=FAILED),
+    ),
     "known": (
         [Case(("keep", "sampled_out"), {"url.path": "/a"}, resource=PRODUCTION)],
         Case((), {"url.path": "/a"}),

@@ -19,6 +19,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import yaml
+
+from benchmarks.collector.policies import POLICIES, RULES
+from benchmarks.collector.render import markdown as beside_tail_sampling
 from benchmarks.render import markdown as benchmarks
 from otel_errsample.cli import main as run_command
 from otel_errsample.config import IGNORED, OTLP_VARIABLES, SETTINGS, Setting
@@ -87,6 +91,12 @@ def compatibility() -> str:
     return table(*ran.compatibility())
 
 
+def policies() -> str:
+    """The rules and the policies of the Collector's tail_sampling that were compared."""
+    theirs = yaml.safe_dump({"tail_sampling": {"policies": POLICIES}}, sort_keys=False, width=1000)
+    return f"```rules\n{RULES.strip()}\n```\n\n```yaml\n{theirs}```"
+
+
 EXAMPLES: Final = Path(__file__).parent.parent / "docs" / "examples"
 COMMANDS: Final = (
     "check wrong.rules",
@@ -110,11 +120,13 @@ def command(line: str) -> str:
 
 BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "benchmarks": benchmarks,
+    "beside tail_sampling": beside_tail_sampling,
     "compatibility": compatibility,
     "default rules": default_rules,
     "endings": endings,
     "environment": environment,
     "instrumentations": instrumentations,
+    "policies": policies,
     "servers": servers,
     **{f"otel-errsample {line}": partial(command, line) for line in COMMANDS},
 }

@@ -1,0 +1,63 @@
+"""results.json as the table of docs/collector.md; every figure comes from a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+from benchmarks.render import machine
+
+RESULTS: Final = Path(__file__).with_name("results.json")
+MIB: Final = 1 << 20
+
+
+def markdown(path: Path = RESULTS) -> str:
+    """Medians side by side, and the sentence that says what was measured."""
+    results = json.loads(path.read_text(encoding="utf-8"))
+    noop, *sides = (results["sides"][side] for side in ("noop", "stock", "ours"))
+    floor = median(noop["application_cpu_s"])
+    export = [[cpu - floor for cpu in side["application_cpu_s"]] for side in sides]
+    collector = [side["collector_cpu_s"] for side in sides]
+    both = [[sum(pair) for pair in zip(*costs, strict=True)] for costs in zip(export, collector, strict=True)]
+    rows = [
+        ("", "BatchSpanProcessor, tail_sampling", "ErrorSpanProcessor", "of the former"),
+        ("---", "---", "---", "---"),
+        _row("CPU of the application for its export, s", export),
+        _row("CPU of the Collector, s", collector),
+        _row("both, s", both),
+        _row("most memory of the application, MiB", [_mib(side["application_peak_bytes"]) for side in sides]),
+        _row("most memory of the Collector, MiB", [_mib(side["collector_peak_bytes"]) for side in sides]),
+        _row("sent to the Collector, MiB", [_mib(side["wire_bytes"]) for side in sides]),
+        _row("traces kept", [side["traces_kept"] for side in sides]),
+        _row("spans kept", [side["spans_kept"] for side in sides]),
+    ]
+    table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    same = "both kept exactly these" if all(side["as_wanted"] for side in sides) else "THEY KEPT OTHERS"
+    return (
+        f"{table}\n\n{results['traces']:,} traces of {results['spans']:,} spans at {results['per_second']:g} traces a "
+        f"second, {results['wanted']:,} of them wanted: {same}. What the application and the SDK do without any export, "
+        f"{floor:.1f} s, is taken off. {machine(results)}"
+    )
+
+
+def _mib(values: list[int]) -> list[float]:
+    return [value / MIB for value in values]
+
+
+def _row(what: str, sides: Sequence[Sequence[float]]) -> tuple[str, ...]:
+    """The two sides, and what ours is of the other."""
+    stock, ours = (median(values) for values in sides)
+    return (what, *map(_spread, sides), f"{ours / stock:.0%}")
+
+
+def _spread(values: Sequence[float]) -> str:
+    """Least and most only where they differ as printed."""
+    least, middle, most = (_number(value) for value in (min(values), median(values), max(values)))
+    return middle if least == most else f"{middle} ({least} to {most})"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -1,1 +1,0 @@
-"""Programs started by the real opentelemetry-instrument, against a real receiver on loopback."""
