@@ -22,12 +22,12 @@ cdef enum:                      # positions in Look.choices
 
 cdef enum:                      # where an operand's value comes from
     FROM_ATTRIBUTE, FROM_RESOURCE, FROM_NAME, FROM_ENDPOINT, FROM_DURATION
-    FROM_EXCEPTION, FROM_CAUSE, FROM_CODE, FROM_MESSAGE, FROM_FINGERPRINT, FROM_KIND
+    FROM_EXCEPTION, FROM_CAUSE, FROM_CODE, FROM_DOMAIN, FROM_MESSAGE, FROM_FINGERPRINT, FROM_KIND
 
 cdef dict RULE_OPERANDS = {
     "attribute": FROM_ATTRIBUTE, "resource": FROM_RESOURCE, "name": FROM_NAME, "endpoint": FROM_ENDPOINT,
     "duration": FROM_DURATION, "exception": FROM_EXCEPTION, "cause": FROM_CAUSE, "code": FROM_CODE,
-    "message": FROM_MESSAGE, "fingerprint": FROM_FINGERPRINT, "kind": FROM_KIND,
+    "domain": FROM_DOMAIN, "message": FROM_MESSAGE, "fingerprint": FROM_FINGERPRINT, "kind": FROM_KIND,
 }
 # Compared by identity: reading an enum member's value costs a Python call.
 cdef tuple SPAN_KIND_MEMBERS = tuple([SpanKind(value) for value in range(5)])
@@ -155,6 +155,8 @@ cdef object read_operand(Look* look, tuple operand):
         return (<ErrorFacts> look.facts).cause
     if source == FROM_CODE:
         return (<ErrorFacts> look.facts).code
+    if source == FROM_DOMAIN:
+        return (<ErrorFacts> look.facts).domain
     if source == FROM_MESSAGE:
         return (<ErrorFacts> look.facts).message
     if source == FROM_FINGERPRINT:

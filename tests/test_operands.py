@@ -88,6 +88,7 @@ FACTS: dict[str, Any] = {
     "exception": "a.Timeout",
     "cause": "b.Reset",
     "code": "http:504",
+    "domain": "billing",
     "message": "too slow",
     "fingerprint": "1-00000000000000aa",
 }
@@ -101,7 +102,7 @@ def test_reads_the_facts_of_a_failure(fact: str) -> None:
     assert not holds(f"{fact} exists", make_span())
 
 
-@pytest.mark.parametrize("fact", ["exception", "cause", "code", "message", "fingerprint"])
+@pytest.mark.parametrize("fact", ["exception", "cause", "code", "domain", "message", "fingerprint"])
 def test_a_fact_nobody_knows_is_missing(fact: str) -> None:
     assert not holds(f"{fact} exists", make_span(), _hot.make_facts())
 

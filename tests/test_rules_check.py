@@ -30,7 +30,9 @@ def problems(text: str) -> list[str]:
         'keep if duration > 2 and name like "GET *" and endpoint startswith "/" and code == "http:503"',
         'keep if exception is a.b.C and cause is ValueError and exception contains "x" and message exists',
         'keep if http.status_code in (500, "500", true) and attributes["a"] < 5 and resource["b"] >= "x"',
-        'keep 1 per hour by fingerprint, exception, kind, code, name, endpoint, service, attributes["a"]',
+        "keep 1 per hour by fingerprint, exception, kind, code, domain, name, endpoint, service",
+        'keep 1 per hour by attributes["a"], a.b',
+        'keep if domain in ("billing", "stock") and domain not in ("a", "b") and domain like "bill*"',
         "shadow drop; keep",
         "keep 0%; ",
         "keep first 1000000 per hour then 100%",
@@ -70,8 +72,8 @@ def test_sound_rules_have_no_problems(text: str) -> None:
         (
             "keep 1 per hour by duration",
             (
-                "r:1:20: 'duration' is not a key of a limit (one of fingerprint, exception, kind, code, name, endpoint, "
-                "service, or an attribute such as http.route)"
+                "r:1:20: 'duration' is not a key of a limit (one of fingerprint, exception, kind, code, domain, name, "
+                "endpoint, service, or an attribute such as http.route)"
             ),
         ),
         (f"keep 1 per hour by {', '.join(f'a.b{n}' for n in range(9))}", "r:1:68: at most 8 keys are expected, got 9"),

@@ -85,7 +85,7 @@ WRONG_RULES: Final = (
         "a key that has no few values",
         "keep 5 per second by duration if error",
         (
-            "1:22: 'duration' is not a key of a limit (one of fingerprint, exception, kind, code, name, endpoint, service, or an attribute such as http.route)",
+            "1:22: 'duration' is not a key of a limit (one of fingerprint, exception, kind, code, domain, name, endpoint, service, or an attribute such as http.route)",
         ),
     ),
     Wrong(

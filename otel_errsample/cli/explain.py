@@ -106,7 +106,7 @@ def _show_span(it: Explanation, screen: Screen) -> None:
     what = ": ".join(part for part in (facts.exception or facts.code, facts.message) if part)
     lead = ("  error ", "bad") if facts.error else ("  no error, downgraded ", "dim")
     screen.wrapped([lead], what or "by its status")
-    known = ("kind", "fault", "severity", "recovery", "code", "fingerprint", "culprit")
+    known = ("kind", "fault", "severity", "recovery", "code", "domain", "fingerprint", "culprit")
     told = [f"{name} {value}" for name in known if (value := getattr(facts, name)) is not None]
     screen.wrapped(["  "], ", ".join(told))
 

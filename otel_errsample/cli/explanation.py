@@ -13,7 +13,7 @@ from otel_errsample.cli.witness import Answer, Witness
 
 CERTAIN_LOSS: Final = 1 << 56
 _FACTS: Final = (
-    "error", "exception", "message", "cause", "kind", "fault", "severity", "recovery", "code", "fingerprint",
+    "error", "exception", "message", "cause", "kind", "fault", "severity", "recovery", "code", "domain", "fingerprint",
     "culprit", "source",
 )  # fmt: skip
 _OUTCOMES: Final = ("kept", "dropped", "suppressed", "sampled_out")

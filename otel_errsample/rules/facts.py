@@ -20,7 +20,7 @@ CHOICES: Final[dict[str, tuple[str, ...]]] = {
 ORDERED: Final = frozenset({"severity", "recovery"})
 FLAGS: Final = frozenset({"error", "root", "sampled"})
 NUMBERS: Final = frozenset({"duration"})
-TEXTS: Final = frozenset({"exception", "cause", "code", "message", "fingerprint", "endpoint", "name"})
+TEXTS: Final = frozenset({"exception", "cause", "code", "domain", "message", "fingerprint", "endpoint", "name"})
 CLASSES: Final = frozenset({"exception", "cause"})
 FACTS: Final = (*sorted(TEXTS | FLAGS | NUMBERS), *CHOICES)
 
@@ -32,7 +32,7 @@ THIRD_PARTY: Final = "third_party"
 VIEW_NAMES: Final = (*VIEWS, THIRD_PARTY)
 
 # Facts a limit can be counted by, besides any attribute. `service` exists as a key only.
-KEYS: Final = ("fingerprint", "exception", "kind", "code", "name", "endpoint", "service")
+KEYS: Final = ("fingerprint", "exception", "kind", "code", "domain", "name", "endpoint", "service")
 
 UNITS: Final = {"second": 1_000_000_000, "minute": 60_000_000_000, "hour": 3_600_000_000_000}
 

@@ -47,7 +47,7 @@ ordered_constants = st.sampled_from(['"/a"', '"/b"', '""', "0", "1", "5", "-3", 
 texts = st.sampled_from(['"/a"', '"a"', '""', '"é"', '"x"', '"\U0001f600"'])
 globs = st.sampled_from(['"*"', '"/?"', '"*a"', '"x*"', '"*/*"', '"\\\\*"', '"?*?"', '"*x*x*a"', '""', '"é/?"'])
 attributes = st.sampled_from([*NAMES, 'attributes["plain"]', 'resource["service.name"]'])
-text_facts = st.sampled_from(["exception", "cause", "code", "message", "fingerprint", "endpoint", "name"])
+text_facts = st.sampled_from(["exception", "cause", "code", "domain", "message", "fingerprint", "endpoint", "name"])
 several = st.lists(constants, min_size=1, max_size=4).map(", ".join)
 
 
@@ -110,7 +110,7 @@ conditions = st.recursive(
 )
 percents = st.sampled_from(["0%", "0.001%", "25%", "50%", "99.9%", "100%"])
 keys = st.lists(
-    st.sampled_from(["fingerprint", "exception", "kind", "code", "name", "endpoint", "service", *NAMES]), max_size=3
+    st.sampled_from(["fingerprint", "exception", "kind", "code", "domain", "name", "endpoint", "service", *NAMES]), max_size=3
 )
 limits = st.builds(
     lambda count, unit, by: f"{count} per {unit}{' by ' if by else ''}{', '.join(by)}",
@@ -164,6 +164,7 @@ facts_of = st.fixed_dictionaries(
         "leaf_classes": st.sampled_from([None, (), (ValueError, TimeoutError)]),
         "cause_leaf_classes": st.sampled_from([None, (), (Outer.Inner, OSError)]),
         "code": words,
+        "domain": words,
         "message": words,
         "fingerprint": st.sampled_from([None, "1-00000000000000aa", "1-00000000000000bb"]),
     },
@@ -223,6 +224,7 @@ def _step(draw: random.Random) -> Step:
             "leaf_classes": [None, (), (ValueError, TimeoutError)],
             "cause_leaf_classes": [None, (), (Outer.Inner, OSError)],
             "code": words,
+            "domain": words,
             "message": words,
             "fingerprint": [None, "1-00000000000000aa", "1-00000000000000bb"],
         },
