@@ -26,6 +26,7 @@ cdef class Link:
     cdef ClassInfo info
     cdef object exception
     cdef str relation       # to the one before: "cause", "context", "" for the outermost
+    cdef str caught_in      # "module:function" of the frame that handled it, where that is told by a text
 
 
 cdef object owned(PyObject *found):

@@ -48,6 +48,7 @@ ALIASES = {
     "grpc.aio._call.AioRpcError": "grpc.RpcError",
 }
 GROUPS = frozenset(("BaseExceptionGroup", "exceptiongroup.BaseExceptionGroup"))
+WRITTEN = frozenset(("errno", "resolver", "aws", "sqlite"))   # schemes of which a message tells the code
 # botocore makes the classes of a service's errors at run time, so that their names resolve to nothing.
 DYNAMIC = (("botocore.errorfactory.", "botocore.exceptions.ClientError"),)
 
@@ -242,6 +243,8 @@ cdef class ClassTable:
         cdef list split
         cdef bint described = info.row is not None and (info.row != "Exception" or info.name == "Exception")
         for name in names:
+            if name in taxonomy.NUMBERED_OTHERWISE:
+                break
             found += taxonomy.CARRIERS.get(name, ())
         if not described:
             found += taxonomy.USUAL_CARRIERS
@@ -251,7 +254,7 @@ cdef class ClassTable:
         split = [(scheme, tuple(path.split("."))) for scheme, path in found]
         info.carriers = tuple([(scheme, path, has_attribute(bases, path[0])) for scheme, path in split])
         info.carrying = any([by_class for _scheme, _path, by_class in info.carriers])
-        info.written = next((scheme for scheme, _path in found if scheme in ("errno", "aws", "sqlite")), None)
+        info.written = next((scheme for scheme, _path in found if scheme in WRITTEN), None)
 
 
 cdef bint has_attribute(tuple bases, str name) except -1:

@@ -229,11 +229,11 @@ cdef class Classifier:
             if root.info.group and root.exception is not None:
                 facts.cause_leaf_classes = leaf_classes_of(group_leaves(root.exception))
             facts.chain = tuple([(<Link> link).info.name for link in it.links])
-        code = decide_kind(it, self.classes)
+        code = decide_kind(it, self.classes, self.prints)
         made = self.print_of(it, stack, code)
         facts.error = not downgraded(it)
         facts.kind_code, facts.recovery_code, facts.severity_code = it.kind, it.recovery, it.severity
-        facts.fault_code = fault_of(it)
+        facts.fault_code = fault_of(it, code)
         facts.domain = it.domain
         facts.code = None if code is None else code.text
         facts.message = it.message
@@ -247,6 +247,7 @@ cdef class Classifier:
         cdef str text = event_text(it.event, "exception.stacktrace")
         cdef StackNote stack = None
         cdef ClassInfo info = None
+        cdef Link link
         if not name:
             return None
         if text:
@@ -258,8 +259,10 @@ cdef class Classifier:
                 stack.info = info       # a class that is loaded stays what it is
         it.links.append(make_link(info, None, ""))
         if stack is not None and len(stack.blocks) > 1:
-            for relation, inner in stack.blocks[1:]:
-                it.links.append(make_link(self.classes.named(inner or "<unknown>"), None, relation))
+            for relation, inner, caught_in in stack.blocks[1:]:
+                link = make_link(self.classes.named(inner or "<unknown>"), None, relation)
+                link.caught_in = caught_in
+                it.links.append(link)
         return stack
 
     cdef Print print_of(self, Failure it, StackNote stack, Code code):
@@ -283,8 +286,9 @@ cdef class Classifier:
         if made is not None:
             return made
         message = None if stack is not None and stack.partial else it.message
+        peer = peer_text(it.attributes) if it.span_kind == SPAN_CLIENT and it.attributes else None
         return self.prints.plain(
-            "" if info is None else info.alias, label, message, endpoint_text(it.attributes, it.name)
+            "" if info is None else info.alias, label, message, endpoint_text(it.attributes, it.name), peer
         )
 
     def classify_span(self, span, size_t started_with=0):

@@ -362,9 +362,12 @@ cdef Code written_code(ClassInfo info, str message):
     cdef Py_ssize_t end
     if info.written is None or message is None:
         return None
-    if info.written == "errno" and message.startswith("[Errno "):
+    if (info.written == "errno" or info.written == "resolver") and message.startswith("[Errno "):
         end = message.find("]", 7, 14)
-        return errno_code(taxonomy.ERRNO, int(message[7:end])) if end > 7 and message[7:end].isdecimal() else None
+        if end < 0 or not message[7:end].removeprefix("-").isdecimal():
+            return None
+        numbers = taxonomy.ERRNO if info.written == "errno" else taxonomy.ERRNO_RESOLVER
+        return errno_code(numbers, int(message[7:end]))
     if info.written == "aws" and message.startswith("An error occurred ("):
         end = message.find(")", 19, 90)
         return aws_code(message[19:end]) if end > 0 else None

@@ -65,13 +65,26 @@ cdef str endpoint_text(object attributes, str name):
     return name
 
 
+cdef str peer_text(object attributes):
+    """The host that a client called, by the present and the former names; None where no attribute tells."""
+    for name in ("server.address", "net.peer.name"):
+        peer = exact_text(attributes.get(name))
+        if peer is not None:
+            return peer
+    for name in ("url.full", "http.url"):
+        url = exact_text(attributes.get(name))
+        if url is not None:
+            return fingerprint.host_of(PyUnicode_Substring(url, 0, LONGEST_ENDPOINT))
+    return None
+
+
 @cython.final
 cdef class Fingerprints:
     """Makes and remembers fingerprints; `in_app_include` and `helper_frames` as for fingerprint.Frames."""
     cdef object frames      # otel_errsample.fingerprint.Frames
     cdef dict notes         # address -> CodeNote
     cdef dict live_prints   # serials and codes as bytes -> Print
-    cdef dict plain_prints  # (type, code or template, endpoint) -> Print
+    cdef dict plain_prints  # (type, code or template, endpoint, peer) -> Print
     cdef dict stacks        # key of the digest of a stack text without its message -> StackNote
     cdef dict stack_prints  # (StackNote, code) -> Print
     cdef StackNote partial  # of every text that is not whole
@@ -314,11 +327,15 @@ cdef class Fingerprints:
         note = StackNote.__new__(StackNote)
         note.check, note.length, note.type_name = digest.check, length, type_name
         blocks = stacktext.parse_stack(PyUnicode_Substring(body, 0, length - len(below)), type_name, below)
-        note.blocks = [(block.relation, block.type) for block in blocks]
+        note.blocks = [(block.relation, block.type, self.caught_in(block.frames)) for block in blocks]
         telling = [block for at, block in enumerate(blocks) if at < 2 or at == len(blocks) - 1]
         note.culprits = [self.frames.innermost(block.frames, block.type == "RecursionError") for block in telling]
         note.groups = [self.written_leaves(block.leaves) if block.leaves else None for block in telling]
         return self.remember(self.stacks, key, note)
+
+    cdef str caught_in(self, list frames):
+        """The frame in which a traceback that is printed ends; None for one without frames."""
+        return self.frames.frame(frames[0][0], frames[0][1])[0] if frames else None
 
     cdef Print parsed(self, StackNote note, list links, str code):
         """The fingerprint of a stack text; None where its outermost exception has no frame."""
@@ -334,13 +351,21 @@ cdef class Fingerprints:
             found = self.remember(self.stack_prints, key, self.combine(links, code, note.culprits, note.groups))
         return found
 
-    cdef Print plain(self, str alias, str code, str message, str endpoint):
-        """The fingerprint where there is no frame: by code, else by message, and by endpoint."""
+    cdef Print plain(self, str alias, str code, str message, str endpoint, str peer):
+        """The fingerprint where there is no frame: by code, else by message, and by endpoint, and on a client by peer.
+
+        A client's span is called GET whomever it calls.
+        """
         cdef str label = fingerprint.template(without_secrets(message)) if code is None else code
         if endpoint is not None:
             endpoint = endpoint[:LONGEST_ENDPOINT]
-        cdef object key = (alias, label, endpoint)
+        if peer is not None:
+            peer = peer[:LONGEST_ENDPOINT]
+        cdef object key = (alias, label, endpoint, peer)
         cdef object found = self.plain_prints.get(key)
         if found is None:
-            found = self.remember(self.plain_prints, key, self.hashed([alias, label, endpoint or ""], None))
+            parts = [alias, label, endpoint or ""]
+            if peer is not None:
+                parts.append(fingerprint.peer_template(peer))
+            found = self.remember(self.plain_prints, key, self.hashed(parts, None))
         return found

@@ -49,6 +49,7 @@ cdef class Failure:
     cdef int kind, recovery, severity
     cdef bint library           # what decided was raised by a client library
     cdef Code own               # the first code found on the exception or what it wraps
+    cdef Code beneath           # that of what a client library put its exception in the place of
     cdef Code decided           # the code that gave the kind
     cdef Stated stated          # by the user about the outermost exception, or None
     cdef str domain             # the only axis that users alone fill
@@ -107,13 +108,16 @@ cdef object wrapped(object exception):
     return None
 
 
-cdef bint judge(Failure it, ClassTable classes, list links, Py_ssize_t at, int depth) except -1:
+cdef bint judge(
+    Failure it, ClassTable classes, Fingerprints prints, list links, Py_ssize_t at, int depth
+) except -1:
     """Whether the exception at that place of a chain tells the kind of the failure; if so it is noted."""
     cdef Link link = links[at]
     cdef bint outermost = depth == 0 and at == 0
     cdef bint told = False
     cdef Stated stated
     cdef Code own = None
+    cdef Code named
     if link.exception is not None:
         own = own_code(link.exception, link.info)
     elif at == 0:
@@ -122,11 +126,14 @@ cdef bint judge(Failure it, ClassTable classes, list links, Py_ssize_t at, int d
         it.own = own
     if depth > DEPTH:
         return False
-    stated = stated_of(link.info, link.exception, own, it.on_span if outermost else None)
+    named = own
+    if own is None and it.beneath is None and may_stand_for_another(link.info):
+        named = it.beneath = code_beneath(classes, prints, links, at)
+    stated = stated_of(link.info, link.exception, named, it.on_span if outermost else None)
     if outermost:
         it.stated = stated
     if stated is None or stated.kind < 0 or (link.info.group and outermost):
-        told = judge_unstated(it, classes, links, at, depth, own)
+        told = judge_unstated(it, classes, prints, links, at, depth, own)
     if stated is not None and (told or stated.kind >= 0):
         if not told:
             it.library = link.info.library  # who raised it does not depend on what it is called
@@ -135,25 +142,27 @@ cdef bint judge(Failure it, ClassTable classes, list links, Py_ssize_t at, int d
     return told
 
 
-cdef bint judge_unstated(Failure it, ClassTable classes, list links, Py_ssize_t at, int depth, Code own) except -1:
+cdef bint judge_unstated(
+    Failure it, ClassTable classes, Fingerprints prints, list links, Py_ssize_t at, int depth, Code own
+) except -1:
     """The class's row, the exception's own code, what it wraps or was caused by, last a row that is but a fallback."""
     cdef Link link = links[at]
     cdef ClassInfo info = link.info
     cdef bint wrapper = info.kind == LOOK_AT_CAUSE
     if info.group and link.exception is not None:
-        return judge_group(it, classes, link.exception, depth)
+        return judge_group(it, classes, prints, link.exception, depth)
     if not info.refined and take_row(it, info):
         return True
     if take_code(it, info, own):
         return True
     if link.exception is not None and (wrapper or info.refined == LOOK_AT_CAUSE):
         inner = wrapped(link.exception)
-        if inner is not None and judge(it, classes, exception_chain(classes, inner), 0, depth + 1):
+        if inner is not None and judge(it, classes, prints, exception_chain(classes, inner), 0, depth + 1):
             # A builtin that a client library wrapped (urllib's URLError) was met on the way to a dependency.
             it.library |= info.library
             return True
     if at + 1 < len(links) and (wrapper or (<Link> links[at + 1]).relation == "cause"):
-        if judge(it, classes, links, at + 1, depth + 1):
+        if judge(it, classes, prints, links, at + 1, depth + 1):
             it.library |= info.library
             return True
     return take_row(it, info)
@@ -183,7 +192,7 @@ cdef tuple leaf_classes_of(list leaves):
     return tuple(types.values())
 
 
-cdef bint judge_group(Failure it, ClassTable classes, object group, int depth) except -1:
+cdef bint judge_group(Failure it, ClassTable classes, Fingerprints prints, object group, int depth) except -1:
     """By the worst leaf in order of severity; cancelled only where every leaf was."""
     cdef Failure leaf
     cdef Failure worst = None
@@ -192,7 +201,7 @@ cdef bint judge_group(Failure it, ClassTable classes, object group, int depth) e
         leaf = Failure.__new__(Failure)
         leaf.kind, leaf.recovery, leaf.severity, leaf.fault = KIND_UNKNOWN, NOT_SAID, NOT_SAID, NOT_SAID
         chain = exception_chain(classes, exception)
-        judge(leaf, classes, chain, 0, depth + 1)
+        judge(leaf, classes, prints, chain, 0, depth + 1)
         if leaf.severity == NOT_SAID:
             leaf.severity = SEVERITY_ERROR
         if worst is None or badness(leaf) > badness(worst):
@@ -202,7 +211,7 @@ cdef bint judge_group(Failure it, ClassTable classes, object group, int depth) e
     if worst is None or worst.kind == KIND_UNKNOWN:
         return False
     it.kind, it.recovery, it.severity, it.library = worst.kind, worst.recovery, worst.severity, worst.library
-    it.own, it.decided = worst.own, worst.decided
+    it.own, it.beneath, it.decided = worst.own, worst.beneath, worst.decided
     it.fault, it.domain = worst.fault, worst.domain
     it.kind_stated, it.severity_stated = worst.kind_stated, worst.severity_stated
     return True
@@ -255,13 +264,13 @@ cdef bint take_by_code(Failure it, list rows) except -1:
     return stated is not None
 
 
-cdef Code decide_kind(Failure it, ClassTable classes):
+cdef Code decide_kind(Failure it, ClassTable classes, Fingerprints prints):
     """Fill kind, recovery and severity; answers the code of the failure or None."""
     cdef ClassInfo info = (<Link> it.links[0]).info if it.links else None
     it.on_span = span_code(it.attributes, &it.codes)
     it.kind, it.recovery, it.severity, it.fault = KIND_UNKNOWN, NOT_SAID, NOT_SAID, NOT_SAID
     if not (
-        (judge(it, classes, it.links, 0, 0) if info is not None else take_by_code(it, classes.by_code))
+        (judge(it, classes, prints, it.links, 0, 0) if info is not None else take_by_code(it, classes.by_code))
         or take_span_code(it, info, it.on_span)
         or (it.attributes is not None and take_hint(it, classes, it.attributes.get("error.type")))
         or (it.description is not None and take_hint(it, classes, it.description[:LONGEST_HEAD].partition(":")[0]))
@@ -270,7 +279,7 @@ cdef Code decide_kind(Failure it, ClassTable classes):
     if it.stated is not None:
         take_stated(it, it.stated)
     adjust(it, info)
-    for code in (it.decided, it.own, it.on_span):
+    for code in (it.decided, it.own, it.beneath, it.on_span):
         if code is not None and (<Code> code).text is not None:
             return code
     return None
@@ -327,8 +336,8 @@ cdef bint downgraded(Failure it) except -1:
     )
 
 
-cdef int fault_of(Failure it) noexcept:
-    """Whose fault it is, from the kind and the side of the call the span is on."""
+cdef int fault_of(Failure it, Code code) noexcept:
+    """Whose fault it is, from the kind, the code and the side of the call the span is on."""
     cdef bint transient = (TRANSIENT_BITS >> it.kind) & 1
     cdef int kind = it.kind
     if it.fault >= 0:
@@ -338,7 +347,9 @@ cdef int fault_of(Failure it) noexcept:
     if it.span_kind == SPAN_CLIENT or it.span_kind == SPAN_PRODUCER:
         if transient or kind == KIND_RESOURCE or answered_badly(it.decided):
             return FAULT_DEPENDENCY
-        return FAULT_UNKNOWN if kind == KIND_UNKNOWN else FAULT_SELF
+        if kind == KIND_UNKNOWN:
+            return FAULT_DEPENDENCY if answered_badly(code) else FAULT_UNKNOWN
+        return FAULT_SELF
     if kind == KIND_AUTH or (kind == KIND_CLIENT and it.span_kind != SPAN_INTERNAL):
         return FAULT_CALLER
     return FAULT_DEPENDENCY if transient and it.library else FAULT_SELF

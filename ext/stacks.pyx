@@ -46,7 +46,7 @@ cdef struct Digest:
 @cython.final
 cdef class StackNote:
     """What a stack text says: relations and types, outermost first, and the frame of each."""
-    cdef list blocks        # (relation, type)
+    cdef list blocks        # (relation, type, "module:function" of the frame that handled it)
     cdef list culprits      # of the first two and the last
     cdef list groups        # of these the leaves of groups as they stand in a fingerprint, None for others
     cdef bint partial

@@ -167,6 +167,19 @@ def template(message: str) -> str:
     return _VARIABLE.sub(lambda found: f"<{found.lastgroup}>", line)
 
 
+def host_of(url: str) -> str | None:
+    """The host of an absolute URL, None where there is none."""
+    _, absolute, rest = url.partition("://")
+    authority = re.split("[/?#]", rest, maxsplit=1)[0].rpartition("@")[2]
+    host = authority[1:].partition("]")[0] if authority.startswith("[") else authority.partition(":")[0]
+    return host if absolute and host else None
+
+
+def peer_template(peer: str) -> str:
+    """The name of a host without what varies between its replicas; addresses are all alike."""
+    return "<ip>" if ":" in peer else template(peer.lower())
+
+
 def digest(parts: Iterable[str]) -> tuple[str, int]:
     """The fingerprint of these parts and its 64 bits; never 0, which stands for none."""
     text = "\x1f".join(parts).encode("utf-8", "surrogatepass")

@@ -328,6 +328,13 @@ def _errno_table() -> tuple[dict[int, tuple[str, str, str, str]], dict[int, tupl
 
 
 ERRNO, ERRNO_RESOLVER = _errno_table()
+# What the builtin classes for one errno stand for, where only the class of an exception is known.
+ERRNO_OF: Final[dict[str, int]] = {
+    "ConnectionRefusedError": errno.ECONNREFUSED,
+    "ConnectionResetError": errno.ECONNRESET,
+    "ConnectionAbortedError": errno.ECONNABORTED,
+    "BrokenPipeError": errno.EPIPE,
+}
 
 # Error codes of AWS services, without the ending "Exception" that some protocols add. Transient and throttling
 # codes are those of botocore's standard retry mode; a throttle often answers with HTTP 400, so the code goes first.
@@ -383,6 +390,8 @@ CARRIERS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     ),
     "django.db.utils.Error": (("sqlstate", "__cause__.sqlstate"), ("sqlstate", "__cause__.pgcode")),
 }
+# Their errno is another number than its name says: that of OpenSSL.
+NUMBERED_OTHERWISE: Final = frozenset({"ssl.SSLError"})
 # What a flag that a library sets on its exceptions means.
 RETRIABLE: Final[Advice] = ("unavailable", "backoff")
 INVALIDATED: Final[Advice] = ("connection", "backoff")

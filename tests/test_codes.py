@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import socket
 import sqlite3
+import ssl
 from typing import Any
 
 import grpc
@@ -154,6 +155,9 @@ CARRIED: dict[str, tuple[BaseException, str, str | None, str]] = {
     "refused": (ConnectionRefusedError(111, "no"), "connection", "errno:ECONNREFUSED", "backoff"),
     "name service, try again": (socket.gaierror(socket.EAI_AGAIN, "x"), "connection", "errno:EAI_AGAIN", "backoff"),
     "name service, no such name": (socket.gaierror(socket.EAI_NONAME, "x"), "config", "errno:EAI_NONAME", "fix_config"),
+    "OpenSSL's number is no errno": (
+        ssl.SSLCertVerificationError(1, "certificate verify failed"), "config", None, "fix_config",
+    ),
     "kafka, retriable": (
         library("kafka.errors.LeaderError", KAFKA_ERROR, errno=5, retriable=True)(), "unavailable", "kafka:5", "backoff",
     ),
@@ -245,6 +249,9 @@ def test_rpc_codes_count_by_the_side_of_the_call(number: int) -> None:
     [
         ("OSError", "[Errno 28] No space left on device", "errno:ENOSPC"),
         ("OSError", "[Errno x] odd", None),
+        ("socket.gaierror", f"[Errno {int(socket.EAI_NONAME)}] Name or service not known", "errno:EAI_NONAME"),
+        ("socket.gaierror", "[Errno --2] Name or service not known", None),
+        ("ssl.SSLError", "[Errno 1] not from the system", None),
         ("OSError", "[Errno 28", None),
         ("botocore.exceptions.ClientError", "An error occurred (SlowDown) when calling the PutObject operation", "aws:SlowDown"),
         ("botocore.exceptions.ClientError", "An error occurred (", None),

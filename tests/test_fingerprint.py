@@ -13,6 +13,7 @@ import pytest
 import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from opentelemetry.trace import SpanKind
 
 from otel_errsample import _hot, fingerprint
 from tests.failing import watch
@@ -340,6 +341,26 @@ class TestWithoutFrames:
             classifier.facts(codes=codes, name="a").fingerprint == classifier.facts(codes=codes, name="b").fingerprint
             != classifier.facts(codes={**codes, "rpc.method": "Ship"}).fingerprint
         )  # fmt: skip
+
+    def test_a_client_tells_its_peers_apart_by_both_conventions(self) -> None:
+        """Its spans are called GET whomever it calls."""
+        classifier = _hot.Classifier()
+
+        def told(kind: SpanKind = SpanKind.CLIENT, **named: str) -> str | None:
+            codes = {
+                "http.response.status_code": 503,
+                **{name.replace("_", "."): value for name, value in named.items()},
+            }
+            return classifier.facts(codes=codes, span_kind=kind, name="GET").fingerprint
+
+        pay = told(server_address="pay.shop.test")
+        assert pay == told(url_full="https://u:p@PAY.shop.test:8443/a?b#c") == told(http_url="http://pay.shop.test")
+        assert len({pay, told(), told(server_address="ship.shop.test"), told(server_address="10.0.0.1")}) == 4
+        assert told(server_address="10.0.0.1") == told(http_url="http://10.0.0.2:80/") == told(server_address="::1")
+        assert told(server_address="10.0.0.1") == told(url_full="http://[fe80::1]/a")
+        assert told(server_address="db-1.test") == told(server_address="db-22.test")
+        assert told() == told(http_url="/relative") == told(http_url="http://")
+        assert told(SpanKind.SERVER) == told(SpanKind.SERVER, server_address="pay.shop.test")
 
     def test_errors_of_a_coded_class_differ_by_code(self) -> None:
         classifier = _hot.Classifier()

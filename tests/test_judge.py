@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 import pytest
+import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -109,6 +110,10 @@ INSTRUMENTED: dict[str, tuple[dict[str, Any], BaseException | None, tuple[Any, .
     "grpc client, by name, status unset": (
         {"kind": "CLIENT", "attributes": {"rpc.response.status_code": "NOT_FOUND"}},
         None, (True, "client", "grpc:NOT_FOUND", "self"),
+    ),
+    "grpc client, the peer does not know either": (
+        {"kind": "CLIENT", "status": "ERROR", "attributes": {"rpc.grpc.status_code": 2}},
+        None, (True, "unknown", "grpc:UNKNOWN", "dependency"),
     ),
     "rpc server, newest attribute": (
         {"kind": "SERVER", "attributes": {"rpc.status_code": "DATA_LOSS"}}, None, (True, "data", "grpc:DATA_LOSS", "self"),
@@ -218,7 +223,7 @@ SIMPLE = st.sampled_from(
     [
         ValueError, KeyError, Plain, Payment, RuntimeError, TimeoutError, ConnectionResetError, BrokenPipeError,
         SystemExit, KeyboardInterrupt, asyncio.CancelledError, GeneratorExit, MemoryError, EOFError, Exception,
-        Declined, Corrupt, OutOfStock, Flaky,
+        Declined, Corrupt, OutOfStock, Flaky, requests.ConnectionError, requests.Timeout,
     ]
 ).map(lambda cls: cls("boom"))  # fmt: skip
 STATING = st.builds(

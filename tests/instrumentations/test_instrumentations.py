@@ -58,6 +58,7 @@ def require(*packages: str) -> None:
 def started(program: Path, *arguments: str, conventions: str = "") -> Iterator[subprocess.Popen[str]]:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
     environ |= {"PYTHONPATH": str(ROOT), "NO_PROXY": "*", "OTEL_SEMCONV_STABILITY_OPT_IN": conventions}
+    environ |= {"RES_OPTIONS": "timeout:1 attempts:1"}  # where no resolver answers
     command = [sys.executable, str(program), *arguments]
     with subprocess.Popen(
         command, env=environ, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -114,6 +115,8 @@ def told_of(span: Span) -> Told:
     exception = span["exception"] or ""
     if exception == "asyncio.exceptions.TimeoutError":  # as it is called by Python 3.10
         exception = "TimeoutError"
+    if facts["code"] == "errno:EAI_AGAIN":  # a machine without a resolver cannot say that there is no such name
+        facts["code"] = "errno:EAI_NONAME"
     return Told(**facts | {"exception": exception})
 
 

@@ -111,7 +111,7 @@ def tell(
     row = row_of(type(live)) if live is not None else row_named(names[0]) if names else None
     if live is not None:
         found, own = kind_of_exception(live, chain, rows, on_span)
-        said = stated(live, rows, own_code(live), on_span)
+        said = stated(live, rows, own_code(live) or code_beneath(live, chain), on_span)
     elif names:
         found = from_row(row_named(names[0])[1])
         said = stated_by_rows(named(names[0]), rows, None, on_span)
@@ -150,14 +150,15 @@ def tell(
             severity = min(severity, "warn", key=SEVERITY.__getitem__)
     aborted = seen.status != "ERROR" and seen.kind == "SERVER" and http < 500 and refused(rpc)
     downgraded = kind == "cancelled" or seen.status == "OK" or ("kind" not in found.stated and (quiet or aborted))
-    codes = [code.text for code in (found.decided, own, on_span) if code is not None and code.text]
+    chosen = next((code for code in (found.decided, own, on_span) if code is not None and code.text), None)
+    telling = chosen if kind == "unknown" else found.decided
     return Told(
         not downgraded,
         kind,
-        found.fault or fault_of(kind, seen.kind, found.library, found.decided),
+        found.fault or fault_of(kind, seen.kind, found.library, telling),
         severity,
         recovery,
-        codes[0] if codes else None,
+        chosen.text if chosen else None,
         source,
         names[0] if names else None,
         names[-1] if len(names) > 1 else None,
@@ -219,6 +220,19 @@ def own_code(exception: BaseException) -> Code | None:
     return next((code for code in found if code is not None), None)
 
 
+def code_beneath(exception: BaseException, chain: Sequence[tuple[BaseException, str]]) -> Code | None:
+    """The nearest code among the causes of a client library's exception that says no more than that a peer failed."""
+    row = row_of(type(exception))[1]
+    if not row.library or (row.kind in taxonomy.KINDS and row.kind not in {*taxonomy.VIEWS["transient"], "unknown"}):
+        return None
+    for inner, relation in chain[1:]:
+        if relation != "cause":
+            break  # a generated context was not handled by any library
+        if (code := own_code(inner)) is not None and code.text:
+            return code
+    return None
+
+
 def class_of(name: str) -> type | None:
     module, _, last = name.rpartition(".")
     return getattr(sys.modules.get(module or "builtins"), last, None)
@@ -272,13 +286,15 @@ def kind_of_exception(
 ) -> tuple[Found | None, Code | None]:
     """What is stated, then what is not; and the code met first. `on_span` counts for the outermost exception."""
     leaves = getattr(exception, "exceptions", None)
-    said = stated(exception, rows, own_code(exception), on_span)
+    named = own_code(exception) or code_beneath(exception, chain)
+    said = stated(exception, rows, named, on_span)
     if leaves is not None:
         found, own = kind_of_group(leaves, rows)
     elif said is not None and said.kind:
-        found, own = from_row(row_of(type(exception))[1]), own_code(exception)
+        found, own = from_row(row_of(type(exception))[1]), named
     else:
         found, own = kind_unstated(exception, chain, rows)
+        own = own or named
     return over(said, found) if said is not None and (said.kind or found is not None) else found, own
 
 

@@ -110,7 +110,8 @@ conditions = st.recursive(
 )
 percents = st.sampled_from(["0%", "0.001%", "25%", "50%", "99.9%", "100%"])
 keys = st.lists(
-    st.sampled_from(["fingerprint", "exception", "kind", "code", "domain", "name", "endpoint", "service", *NAMES]), max_size=3
+    st.sampled_from(["fingerprint", "exception", "kind", "code", "domain", "name", "endpoint", "service", *NAMES]),
+    max_size=3,
 )
 limits = st.builds(
     lambda count, unit, by: f"{count} per {unit}{' by ' if by else ''}{', '.join(by)}",

@@ -22,5 +22,6 @@ with peers.http() as http:
             "503": lambda: get(f"{http.answering}/503"),
             "refused": lambda: get(http.refusing),
             "timeout": lambda: get(http.silent),
+            "no such name": lambda: get("http://shop.invalid"),
         }
     )
