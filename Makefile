@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(wildcard ext/*.p* setup.py pyproject.toml)
 
-.PHONY: build test test-instrumentations test-servers collector test-collector lint format demo bench bench-collector readme clean
+.PHONY: build test test-instrumentations test-servers test-zerocode collector test-collector lint format demo bench
+.PHONY: bench-collector readme clean
 
 build: $(VENV)/built
 
@@ -17,8 +18,8 @@ $(VENV)/built: $(BIN)/python $(SOURCES)
 	touch $@
 
 test: build
-	# `make test-instrumentations`, `make test-servers` and `make test-collector` have what these need.
-	$(BIN)/python -m pytest --ignore=tests/instrumentations --ignore=tests/servers --ignore=tests/collector
+	# What these need is made by the targets below.
+	$(BIN)/python -m pytest $(addprefix --ignore=tests/,instrumentations servers zerocode collector)
 
 lint: build
 	$(BIN)/ruff check .
@@ -63,6 +64,10 @@ collector: build
 test-collector: collector
 	-$(BIN)/python -m pip install --quiet --group receivers
 	$(BIN)/python -m pytest -rs tests/collector
+
+# opentelemetry-instrument as users start it. RECORD=1 writes down what ran, for the README.
+test-zerocode: .venv-instrumentations/built
+	INSTRUMENTATIONS=required .venv-instrumentations/bin/python -m pytest tests/zerocode
 
 bench: build
 	$(BIN)/python -m benchmarks

@@ -34,6 +34,8 @@ cdef class Path:
     cdef uint64_t[5] rehearsed          # spans by what would have been done, numbered as ACTIONS
     cdef bint repeats_stacks            # on every span that an exception passes
     cdef bint leaves_head_sampled       # stands beside another processor: what the head sampler kept is not ours
+    cdef bint enabled                   # else it does what a BatchSpanProcessor does: the head sample, as it is
+    cdef bint aside                     # a second one on this provider, to the same receiver: all is the first one's
     cdef object user_enrich, on_verdict
     cdef object rebuild                 # for a user's exporter: (span, trace_state, extra, bare) -> ReadableSpan
     cdef object start_worker
@@ -51,8 +53,8 @@ cdef class Path:
 
     def prepare(self, Ledger ledger, Limits limits, Tallies tallies, Buffer buffer, RuleTable table,
                 Classifier classifier, *, Recorder recorder, str scope, size_t most_span_bytes,
-                uint64_t most_waiting_ns, bint leaves_head_sampled, bint dry_run, bint repeats_stacks, str scrub,
-                user_enrich, on_verdict, rebuild, start_worker):
+                uint64_t most_waiting_ns, bint enabled, bint leaves_head_sampled, bint dry_run, bint repeats_stacks,
+                str scrub, user_enrich, on_verdict, rebuild, start_worker):
         """Put the stages together; once, before the first span."""
         self.ledger = ledger
         self.limits = limits
@@ -64,6 +66,7 @@ cdef class Path:
         self.recorder = recorder
         self.most_span_bytes = most_span_bytes
         self.most_waiting_ns = most_waiting_ns
+        self.enabled = enabled
         self.leaves_head_sampled = leaves_head_sampled
         self.dry_run = dry_run
         self.repeats_stacks = repeats_stacks
@@ -86,7 +89,7 @@ cdef class Path:
 
     cdef int trace(self, RuleTable table) except -1:
         """Have spans wait for their traces where the scope of the processor or of a rule is "trace"."""
-        cdef bint wanted = self.scope == SCOPE_TRACE or table.keeps_traces
+        cdef bint wanted = self.enabled and (self.scope == SCOPE_TRACE or table.keeps_traces)
         if wanted and self.undecided is None:
             self.undecided = Undecided(
                 self.buffer, self.ledger, self.limits, self.rebuild, self.leaves_head_sampled, self.most_waiting_ns
@@ -125,20 +128,26 @@ cdef class Path:
             self.swallow("on_start", error)
 
     cdef int start(self, object span) except -1:
-        cdef object sampler
-        self.tracker.remember(span)
+        cdef object sampler = getattr(span, "_sampler", None)
         # SDK spans carry the sampler that let them through; ReadableSpans at the end do not.
-        sampler = getattr(span, "_sampler", None)
         if sampler is not self.last_sampler:
             self.last_sampler = sampler
             self.floor = floor_of(sampler)
             if self.undecided is not None:
                 self.undecided.floor = self.floor
+            self.aside = self.is_second(span)
+        if self.aside or not self.enabled:
+            return 0
+        self.tracker.remember(span)
         if self.recorder is not None:
             self.recorder.attach(span)
         if self.tracing and not self.buffer.closed:
             self.undecided.opened(span)
         return 0
+
+    def is_second(self, span):
+        """Whether another processor before this one on the span's provider does the same; asked once per provider."""
+        return False
 
     def on_end(self, span):
         """Classify, decide and, if kept, enrich, encode and buffer one span. Never raises, blocks or logs."""
@@ -172,8 +181,14 @@ cdef class Path:
         context = span_context(span)
         attributes = span_attributes(span)
         sampled = PyLong_AsLong(context_flags(context)) & SAMPLED
+        if self.aside:
+            return LEFT_TO_HEAD
         events = span_events(span)
         status = span_status(span)
+        if not self.enabled:
+            if sampled and self.leaves_head_sampled:
+                return LEFT_TO_HEAD
+            return self.plainly(span, context, attributes, events, status, None, sampled, None)
         facts = classifier.classify(span, context, attributes, events, status, self.tracker.take(context))
         if facts is not None and facts.error:
             self.ledger.errors += 1
@@ -198,7 +213,9 @@ cdef class Path:
             decision.partial = standing.partial and (decision.scope == SCOPE_TRACE or reach == SCOPE_TRACE)
             waits = not standing.follows and reach != SCOPE_TRACE and self.undecided.wants(context, &decision, sampled)
         if self.dry_run:
-            ending = self.rehearse(span, context, attributes, events, status, facts, sampled, &decision, rule)
+            self.rehearsed[decision.action] += 1
+            notes = dry_run_notes(&decision, rule, attributes)
+            ending = self.plainly(span, context, attributes, events, status, facts, sampled, notes)
         elif waits or decision.action == KEEP or decision.action == HEAD and sampled:
             ending = self.keep(span, context, attributes, events, status, facts, sampled, &decision, rule, waits, None)
         else:
@@ -253,19 +270,15 @@ cdef class Path:
             self.swallow("scope", error)
         return 0
 
-    cdef int rehearse(self, object span, object context, object attributes, object events, object status,
-                      ErrorFacts facts, bint sampled, Decision* decision, object rule) except -2:
-        """Do what the head sampler alone would, and note on the span what was decided."""
+    cdef int plainly(self, object span, object context, object attributes, object events, object status,
+                     ErrorFacts facts, bint sampled, dict notes) except -2:
+        """Do what the head sampler alone would."""
         cdef Decision plain
-        self.rehearsed[decision.action] += 1
         if not sampled:
             return NOT_SAMPLED
         no_decision(&plain)
         plain.work = 0
-        return self.keep(
-            span, context, attributes, events, status, facts, sampled, &plain, None, False,
-            dry_run_notes(decision, rule, attributes),
-        )
+        return self.keep(span, context, attributes, events, status, facts, sampled, &plain, None, False, notes)
 
     def rehearsals(self):
         """Spans by what would have been done with them, for every action."""
@@ -387,22 +400,9 @@ cdef class Path:
         return 0
 
     cdef int tell(self, object context, ErrorFacts facts, Decision* decision, object rule, bint kept) except -1:
-        cdef Verdict verdict = Verdict.__new__(Verdict)
         try:
-            verdict.action = ACTIONS[decision.action]
-            verdict.rule = rule
-            verdict.scope = SCOPES[decision.scope]
-            verdict.kept = kept
-            if decision.weight == TH_SET and kept:
-                verdict.threshold = claim_of(
-                    context_trace_state(context), trace_bits(context), decision.threshold, self.floor
-                )
-            verdict.suppressed = decision.carried
             facts.message = self.scrubber.message(facts.message)
-            verdict.facts = facts
-            verdict.trace_id = context_trace_id(context)
-            verdict.span_id = context_span_id(context)
-            self.on_verdict(verdict)
+            self.on_verdict(verdict_of(context, facts, decision, rule, kept, self.floor))
         except BaseException as error:
             self.swallow("on_verdict", error)
         return 0

@@ -29,6 +29,21 @@ cdef class Verdict:
         return f"Verdict({self.action}, rule={self.rule!r}, kept={self.kept}, {self.facts!r})"
 
 
+cdef Verdict verdict_of(object context, ErrorFacts facts, Decision* decision, object rule, bint kept, uint64_t floor):
+    cdef Verdict verdict = Verdict.__new__(Verdict)
+    verdict.action = ACTIONS[decision.action]
+    verdict.rule = rule
+    verdict.scope = SCOPES[decision.scope]
+    verdict.kept = kept
+    if decision.weight == TH_SET and kept:
+        verdict.threshold = claim_of(context_trace_state(context), trace_bits(context), decision.threshold, floor)
+    verdict.suppressed = decision.carried
+    verdict.facts = facts
+    verdict.trace_id = context_trace_id(context)
+    verdict.span_id = context_span_id(context)
+    return verdict
+
+
 cdef dict dry_run_notes(Decision* decision, object rule, object attributes):
     """What would have happened to a span that the head sampler exports: its action, rule and weight."""
     cdef dict notes = {"errsample.dry_run.action": ACTIONS[decision.action]}

@@ -17,6 +17,9 @@ Warn = Callable[[str, str], None]
 _WHOLE_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,30}", re.ASCII)
 
 
+ENABLED: Final = "OTEL_ERRSAMPLE_ENABLED"
+
+
 class Setting(NamedTuple):
     """One row: `argument` is its name in code and the field of `Settings`.
 
@@ -58,6 +61,13 @@ class Setting(NamedTuple):
 
 
 SETTINGS: Final = (
+    Setting(
+        "enabled",
+        ENABLED,
+        True,
+        "`false`: behave as `BatchSpanProcessor` does, the head sample goes out as it is and no rule is asked. `true`: "
+        "also [switch on](docs/zero-code.md) what is installed for `opentelemetry-instrument`, which without it does nothing.",
+    ),
     Setting(
         "rules",
         "OTEL_ERRSAMPLE_RULES",
@@ -229,6 +239,7 @@ OTLP_VARIABLES: Final = (
 class Settings:
     """The settings in force; field by field a row of `SETTINGS`, and `ignored`."""
 
+    enabled: bool
     rules: str
     config: str
     scope: str

@@ -6,7 +6,7 @@ import logging
 import os
 import random
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.metrics import MeterProvider, get_meter_provider
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
@@ -36,7 +36,7 @@ from otel_errsample.readable import enriched
 from otel_errsample.reporter import Reporter
 from otel_errsample.rules import Rules
 from otel_errsample.schedule import Schedule
-from otel_errsample.sink import ExporterSink, OtlpSink, Sink
+from otel_errsample.sink import ExporterSink, OtlpSink, Sink, same_destination
 from otel_errsample.transport import Transport, open_transport
 from otel_errsample.transport.settings import OtlpSettings
 
@@ -73,6 +73,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         max_buffer_bytes, flush_errors_ms, shutdown_timeout_ms: As the environment variables of these names.
         flush_on_sigterm: True to make SIGTERM send what waits before it does what it would have done; see
             `otel_errsample.integrations.sigterm`.
+        options: Any of the settings a file may have, by the names they have there; an argument of its own wins.
         transport: How OTLP requests travel; for tests and special networks.
         meter_provider: Where to report `otel.sdk.processor.span.*`; default the global one, if
             `OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED` is true.
@@ -100,7 +101,8 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         flush_errors_ms: int | None = None,
         shutdown_timeout_ms: int | None = None,
         flush_on_sigterm: bool | None = None,
-        transport: Transport | None = None,
+        options: Mapping[str, object] | None = None,
+        transport: Transport | OtlpSettings | None = None,
         meter_provider: MeterProvider | None = None,
         clock: Callable[[], int] | None = None,
     ) -> None:
@@ -114,21 +116,21 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         probe()
         file = _config_file(config)
         document = file.document if file is not None else None
-        settings = Settings.from_env(
-            os.environ,
-            _warn,
-            document.settings if document is not None else None,
-            scope=scope,
-            fast_exceptions=fast_exceptions,
-            dry_run=dry_run,
-            scrub=scrub,
-            max_buffer_bytes=max_buffer_bytes,
-            flush_errors_ms=flush_errors_ms,
-            shutdown_timeout_ms=shutdown_timeout_ms,
-            flush_on_sigterm=flush_on_sigterm,
-        )
-        self._settings = settings
+        arguments = {
+            "scope": scope,
+            "fast_exceptions": fast_exceptions,
+            "dry_run": dry_run,
+            "scrub": scrub,
+            "max_buffer_bytes": max_buffer_bytes,
+            "flush_errors_ms": flush_errors_ms,
+            "shutdown_timeout_ms": shutdown_timeout_ms,
+            "flush_on_sigterm": flush_on_sigterm,
+        }
+        given = {**(options or {}), **{name: value for name, value in arguments.items() if value is not None}}
+        in_file = document.settings if document is not None else None
+        settings = self._settings = Settings.from_env(os.environ, _warn, in_file, **given)
         self._file = file
+        self._head_sampled = head_sampled
         self._choice = RuleChoice(rules, settings.rules, document)
         sink, timeout, copies = _sink(exporter, transport)
         self._sink = sink
@@ -167,12 +169,13 @@ class ErrorSpanProcessor(Path, SpanProcessor):
             RuleTable(self._choice.rules, limits, tallies),
             self._classifier(document),
             scope=settings.scope,
-            recorder=_recorder(ledger) if settings.fast_exceptions else None,
+            recorder=_recorder(ledger) if settings.fast_exceptions and settings.enabled else None,
             most_span_bytes=most_bytes,
             most_waiting_ns=settings.trace_wait_ms * 1_000_000,
+            enabled=settings.enabled,
             leaves_head_sampled=not head_sampled,
             dry_run=settings.dry_run,
-            scrub=settings.scrub,
+            scrub=settings.scrub if settings.enabled else "off",
             repeats_stacks=settings.propagated_stacks,
             user_enrich=enrich,
             on_verdict=on_verdict,
@@ -222,6 +225,28 @@ class ErrorSpanProcessor(Path, SpanProcessor):
             if lost:
                 self._reporter.gave_up(lost)
         return self._shut_down
+
+    def is_second(self, span: ReadableSpan) -> bool:
+        """Whether spans would be sent twice: another one before this sends them to the same place.
+
+        One that was added twice is taken out of the provider's list once.
+        """
+        several: Any = getattr(span, "_span_processor", None)
+        others = getattr(several, "_span_processors", ())
+        mine = [place for place, other in enumerate(others) if other is self]
+        for place in reversed(mine[1:]):
+            several._span_processors = others = (*others[:place], *others[place + 1 :])
+        for other in others[: mine[0]] if mine else ():
+            if (
+                isinstance(other, ErrorSpanProcessor)
+                and other._head_sampled
+                and same_destination(self._sink, other._sink)
+            ):
+                logger.warning(
+                    "otel-errsample is on this provider already: the one added later leaves every span to it"
+                )
+                return True
+        return False
 
     # -- the configuration file
 
@@ -326,6 +351,9 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         metrics.register(self.stats, meter_provider or get_meter_provider(), metrics.component_name())
 
     def _say_what_is_active(self) -> None:
+        if not self._settings.enabled:
+            logger.info("otel-errsample is disabled: the head sample goes out as it is, to %s", self._sink.endpoint)
+            return
         ignored = "".join(f"; ignoring {name}" for name in self._settings.ignored)
         logger.info(
             "otel-errsample active%s: rules %s (%s); scope %s; to %s; at most %d bytes%s",
@@ -375,11 +403,13 @@ def _recorder(ledger: Ledger) -> Recorder | None:
     return None
 
 
-def _sink(exporter: SpanExporter | None, transport: Transport | None) -> tuple[Sink, float, int]:
+def _sink(exporter: SpanExporter | None, transport: Transport | OtlpSettings | None) -> tuple[Sink, float, int]:
     """The sink, the seconds a request may take, and how many copies of a request exist while it is sent."""
     if exporter is not None:
         return ExporterSink(exporter), 30.0, 0
-    settings = OtlpSettings.from_env(os.environ, _warn)
-    if transport is None:
-        transport = open_transport(settings)
-    return OtlpSink(transport), settings.timeout, 2 if settings.compression == "gzip" else 1
+    settings = transport if isinstance(transport, OtlpSettings) else OtlpSettings.from_env(os.environ, _warn)
+    if transport is None or isinstance(transport, OtlpSettings):
+        sink = OtlpSink(open_transport(settings), settings)
+    else:
+        sink = OtlpSink(transport)
+    return sink, settings.timeout, 2 if settings.compression == "gzip" else 1

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from otel_errsample.transport import Answer, Outcome, Transport
+from otel_errsample.transport.settings import OtlpSettings
 
 if TYPE_CHECKING:
     from otel_errsample._hot import Batch
@@ -19,6 +20,9 @@ _BEFORE_FORK = 1.0
 
 class Sink(Protocol):
     """Where the worker delivers batches; one call at a time."""
+
+    destination: object
+    """By which two sinks know that they deliver to the same place: settings, which compare, or the object itself."""
 
     @property
     def endpoint(self) -> str:
@@ -43,8 +47,9 @@ class Sink(Protocol):
 class OtlpSink:
     """Ready-made request bytes over OTLP."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, settings: OtlpSettings | None = None) -> None:
         self._transport = transport
+        self.destination: object = settings or transport
 
     @property
     def endpoint(self) -> str:
@@ -71,6 +76,7 @@ class ExporterSink:
 
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter
+        self.destination: object = exporter
 
     @property
     def endpoint(self) -> str:
@@ -96,3 +102,9 @@ class ExporterSink:
 
     def forget(self) -> None:
         """Nothing to do: the exporter is the user's, and so is its state after a fork."""
+
+
+def same_destination(one: Sink, other: Sink) -> bool:
+    """Whether what both deliver arrives twice at one place."""
+    here, there = one.destination, other.destination
+    return here is there or (isinstance(here, OtlpSettings) and here == there)

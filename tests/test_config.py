@@ -30,6 +30,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
     read = Read({})
     assert read.warnings == []
     assert read.settings == Settings(
+        enabled=True,
         rules="",
         config="",
         scope="path",

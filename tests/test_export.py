@@ -31,6 +31,7 @@ class ScriptedSink:
     """Answers what the test says; keeps which spans (their objects) were offered."""
 
     endpoint = "scripted"
+    destination: object = "scripted"
 
     def __init__(self, answer: Callable[[list[Any]], Answer]) -> None:
         self.answer = answer

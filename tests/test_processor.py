@@ -71,8 +71,8 @@ class TestArguments:
         assert ["healthy"] == [span.name for span in memory.get_finished_spans()]
 
     def test_an_unknown_scope_is_refused(self) -> None:
-        with pytest.raises(ConfigError, match="scope is expected to be one of span, path, got 'trace'"):
-            ErrorSpanProcessor(scope="trace")
+        with pytest.raises(ConfigError, match="scope is expected to be one of span, path, trace, got 'galaxy'"):
+            ErrorSpanProcessor(scope="galaxy")
 
     @pytest.mark.parametrize(
         ("arguments", "message"),

@@ -27,6 +27,14 @@ TESTED_BY = {
     "otel_errsample/observe/__init__.py": "test_metrics",  # a docstring
     "otel_errsample/observe/metrics.py": "test_metrics",  # the only module of its package
     "otel_errsample/plugins/__init__.py": "test_plugins_sampler",  # a docstring
+    "otel_errsample/plugins/configurator.py": "zerocode/test_environment",  # through opentelemetry-instrument
+    "otel_errsample/plugins/declarative.py": "zerocode/test_file",  # through opentelemetry-configuration
+    "otel_errsample/plugins/declared_sampler.py": "zerocode/test_file",
+    "otel_errsample/plugins/environment_variables.py": "zerocode/test_environment",
+    "otel_errsample/plugins/exporter.py": "zerocode/test_environment",
+    "otel_errsample/plugins/hook.py": "zerocode/test_environment",
+    "otel_errsample/plugins/instrumentor.py": "zerocode/test_file",
+    "otel_errsample/plugins/switch.py": "zerocode/test_environment",
     "otel_errsample/testing/__init__.py": "test_testing_transport",  # names two classes, nothing else
     "ext/scrub_values.pyx": "test_scrub_text",  # how far a secret reaches shows in what is left of a text
     "ext/scrub_tokens.pyx": "test_scrub_text",
@@ -86,8 +94,21 @@ def test_importing_the_package_loads_only_what_the_path_needs() -> None:
         "grpc",
         "yaml",
     )
-    program = f"import sys, otel_errsample; print([name for name in {unwanted!r} if name in sys.modules])"
+    program = "import sys; from otel_errsample import ErrorSpanProcessor; "
+    program += f"print([name for name in {unwanted!r} if name in sys.modules])"
     assert "[]" == in_a_fresh_interpreter(program)
+
+
+def test_importing_the_package_alone_loads_next_to_nothing() -> None:
+    """opentelemetry-instrument imports it for everybody who has it, and nobody may notice."""
+    program = "import sys; before = set(sys.modules); import otel_errsample.plugins.hook; print({0})"
+    loaded = in_a_fresh_interpreter(
+        program.format("[n for n in sys.modules if n.startswith(('opentelemetry', 'otel_'))]")
+    )
+    assert str([
+        "otel_errsample", "otel_errsample.plugins", "otel_errsample.errors", "otel_errsample.scrub",
+        "otel_errsample.config", "otel_errsample.plugins.switch", "otel_errsample.plugins.hook",
+    ]) == loaded  # fmt: skip
 
 
 def imports_of(path: Path) -> set[str]:

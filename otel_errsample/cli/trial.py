@@ -74,6 +74,7 @@ class Trial:
             scope=settings.scope,
             most_span_bytes=MOST_SPAN_BYTES,
             most_waiting_ns=settings.trace_wait_ms * 1_000_000,
+            enabled=True,
             leaves_head_sampled=False,
             dry_run=False,
             repeats_stacks=settings.propagated_stacks,

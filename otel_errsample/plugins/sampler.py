@@ -9,10 +9,10 @@ from typing import Final
 from opentelemetry.sdk.environment_variables import OTEL_TRACES_SAMPLER_ARG
 from opentelemetry.sdk.trace.sampling import DEFAULT_ON, Sampler
 
+from otel_errsample.plugins.switch import NAME
 from otel_errsample.sampler import ErrorAwareSampler
 
 GROUP: Final = "opentelemetry_traces_sampler"
-NAME: Final = "errsample"
 
 _BY_RATIO: Final = ("parentbased_traceidratio", "traceidratio")
 """These factories take a number, all others the text as it stands."""

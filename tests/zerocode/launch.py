@@ -1,0 +1,80 @@
+"""Starting a program as a user does, and what came of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from otel_errsample.testing.receiver import Receiver
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+BIN = Path(sys.executable).parent
+ENDS_IN = 90.0
+
+SDK = tuple(int(part) for part in version("opentelemetry-sdk").split(".")[:2])
+
+
+@dataclass
+class Run:
+    """What a program printed, said on stderr and sent."""
+
+    code: int
+    out: str
+    err: list[str]
+    spans: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """The attributes of each span by its name."""
+    arrived: list[str] = field(default_factory=list)
+    """The names in order of arrival."""
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What app.py printed."""
+        (line,) = (line for line in self.out.splitlines() if line.startswith('{"provider"'))
+        told: dict[str, Any] = json.loads(line)
+        return told
+
+    @property
+    def processors(self) -> list[str]:
+        found: list[str] = self.told["processors"]
+        return found
+
+
+def launch(
+    *command: str, protocol: str = "grpc", before: Sequence[Path] = (), folder: Path = HERE, **variables: str
+) -> Run:
+    """`opentelemetry-instrument python app.py`, or another command, with the variables of the receiver and of the test.
+
+    `before` are directories of packages found before those of the environment.
+    """
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "PYTHON"))}
+    path = os.pathsep.join(map(str, before))
+    environ |= {"PATH": f"{BIN}{os.pathsep}{environ['PATH']}", **({"PYTHONPATH": path} if path else {})}
+    with Receiver(protocol) as receiver:
+        variables = {"OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none", **receiver.environ, **variables}
+        done = subprocess.run(
+            command or ("opentelemetry-instrument", "python", str(HERE / "app.py")),
+            env={**environ, **{name: value for name, value in variables.items() if value}},
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=ENDS_IN,
+            check=False,
+        )
+        received = receiver.spans()
+    run = Run(done.returncode, done.stdout, [line for line in done.stderr.splitlines() if line])
+    for one in received:
+        run.arrived.append(one.span.name)
+        run.spans[one.span.name] = {each.key: _value(each.value) for each in one.span.attributes}
+    return run
+
+
+def _value(value: Any) -> Any:
+    return getattr(value, value.WhichOneof("value"))
