@@ -1,4 +1,4 @@
-"""The command `otel-errsample`: look at rules, and at what they would do with recorded spans."""
+"""The command `otel-errsample`: look at rules, at what they would do with recorded spans, and at what is active."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final, NoReturn
 
 from otel_errsample import __version__
-from otel_errsample.cli import check, explain, replay, rules, schema
+from otel_errsample.cli import check, doctor, explain, replay, rules, schema
 from otel_errsample.cli.files import Unreadable
 from otel_errsample.cli.problems import show
 from otel_errsample.cli.terminal import Screen, safe
@@ -19,7 +19,7 @@ from otel_errsample.errors import RuleError
 _UNUSABLE: Final = 2
 _INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it
 
-_COMMANDS: Final = (check, explain, replay, rules, schema)
+_COMMANDS: Final = (check, doctor, explain, replay, rules, schema)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="otel-errsample",
-        description="Look at rules, and at what they would do with recorded spans.",
+        description="Look at rules, at what they would do with recorded spans, and at what is active here.",
         epilog="Exit codes: 0 fine, 1 problems found, 2 usage or unreadable input.",
     )
     parser.add_argument("--version", action="version", version=f"otel-errsample {__version__}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from opentelemetry import trace
+from opentelemetry import _logs, metrics, trace
 
 tracer = trace.get_tracer("app")
 with tracer.start_as_current_span("fine"):
@@ -22,6 +22,10 @@ print(
         {
             "provider": type(provider).__name__,
             "processors": [type(processor).__name__ for processor in getattr(several, "_span_processors", ())],
+            "others": {
+                "metrics": type(metrics.get_meter_provider()).__name__,
+                "logs": type(_logs.get_logger_provider()).__name__,
+            },
             "sampler": provider.sampler.get_description() if hasattr(provider, "sampler") else "",
         }
     )

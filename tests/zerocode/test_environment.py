@@ -75,6 +75,14 @@ class TestConfigurator:
         assert 2 == run.out.count('"errsample.rule": "default.errors"')
 
     @pytest.mark.way("configurator")
+    def test_metrics_and_logs_are_the_sdks(self) -> None:
+        run = launch(
+            OTEL_PYTHON_CONFIGURATOR="errsample", OTEL_METRICS_EXPORTER="console", OTEL_LOGS_EXPORTER="console"
+        )
+        assert {"metrics": "MeterProvider", "logs": "LoggerProvider"} == run.told["others"]
+        assert_explained(run)
+
+    @pytest.mark.way("configurator")
     def test_none_exports_nothing(self) -> None:
         run = launch(OTEL_PYTHON_CONFIGURATOR="errsample", OTEL_TRACES_EXPORTER="none")
         assert ([], [], []) == (run.processors, run.arrived, ours_of(run))
