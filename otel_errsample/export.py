@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 MOST_BISECTIONS = 128
 # What a caller of flush or shutdown sleeps between two looks, at first and at most. Polling and not an event: under
 # gevent the caller is a greenlet and the worker an OS thread, and no primitive of `threading` is promised to work across
-# that border. A look takes the GIL from the worker that is looked for, hence pauses of 1/16 of the time it took so far.
+# that border. A look takes the GIL from the worker that is looked for, hence pauses of 1/64 of the time it took so far:
+# with 1/16 the end of a flush of 40 ms was seen up to 2.5 ms late, 7 % of what sending a span took.
 GLANCE = 0.001
 LONGEST_GLANCE = 0.01
 # Seconds between two attempts to start the thread.
@@ -109,6 +110,7 @@ class Worker:
             self._start_lock.release()
 
     def _run(self) -> None:
+        self._thread = _thread.get_ident()  # `start` may not have come to know it when an exporter flushes us
         _keep_freed_pages(2 * self._most_bytes)
         token = attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
         try:
@@ -144,10 +146,11 @@ class Worker:
         buffer, schedule = self._buffer, self._schedule
         errors, spans = buffer.errors_waiting, buffer.spans_waiting
         schedule.look(now, errors, spans)
-        if buffer.full:
-            self._drain(buffer.newest, errors_only=False)
-        elif schedule.is_due(now):
-            self._drain(buffer.newest, errors_only=schedule.only_errors(now))
+        if schedule.is_due(now):
+            # Before a batch is complete again: the least valuable would be its rest each time.
+            self._drain(buffer.newest, errors_only=schedule.only_errors(now) and not buffer.full)
+        elif buffer.full:
+            self._drain(buffer.newest, errors_only=False, one_batch=True)
         else:
             self._sleep(schedule.seconds_left(now), now, not spans, not errors, True)
 
@@ -174,17 +177,24 @@ class Worker:
 
     # -- sending
 
-    def _drain(self, upto: int, *, errors_only: bool, deadline: float | None = None) -> None:
-        """Send what was admitted up to `upto`; stops at the first failure that is worth a retry."""
+    def _drain(self, upto: int, *, errors_only: bool, one_batch: bool = False, deadline: float | None = None) -> None:
+        """Send what was admitted up to `upto`; stops at the first failure that is worth a retry.
+
+        `one_batch`: nothing behind the first batch, and the timers of what waits there go on. Under load what arrived
+        while one was sent made a request of its own, the fifth part of all, and each costs 0.3 ms however short it is.
+        """
         if not self._drain_lock.acquire(timeout=-1 if deadline is None else max(0.0, deadline - self._monotonic())):
             return
         try:
-            if not errors_only:
-                self._schedule.all_due = None
-            self._schedule.errors_due = None
+            if not one_batch:
+                if not errors_only:
+                    self._schedule.all_due = None
+                self._schedule.errors_due = None
             while batch := take(self._buffer, self._most_spans, self._most_bytes, upto, errors_only):
                 if not self._send(batch, deadline):
                     self._schedule.overdue(self._monotonic(), errors_only=errors_only)
+                    return
+                if one_batch:
                     return
         finally:
             self._drain_lock.release()
@@ -270,7 +280,7 @@ class Worker:
             if self._has_thread():
                 self._buffer.wake()
                 waited = self._monotonic() - started
-                time.sleep(min(max(waited / 16, GLANCE), LONGEST_GLANCE, left))
+                time.sleep(min(max(waited / 64, GLANCE), LONGEST_GLANCE, left))
             else:
                 self._flush_here(target, deadline)
         return self._buffer.settled(target) and self._lost() == lost

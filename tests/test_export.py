@@ -141,6 +141,24 @@ def test_healthy_spans_leave_by_the_schedule_delay(bench: Callable[..., Bench]) 
     assert eventually(lambda: one.sink.delivered == ["healthy"])
 
 
+def test_what_makes_no_complete_batch_waits_for_its_timer(bench: Callable[..., Bench]) -> None:
+    one = bench(flush_errors=3600.0)
+    one.admit(*map(str, range(2 * 512 + 88)))
+    one.worker.start()
+    assert eventually(lambda: one.buffer.sleeping)
+    assert [512, 512] == [len(spans) for spans in one.sink.offered]
+    assert 88 == one.buffer.spans_waiting
+    assert one.worker.flush(10.0)
+    assert 2 * 512 + 88 == len(one.sink.delivered)
+
+
+def test_a_rest_of_errors_leaves_by_its_timer(bench: Callable[..., Bench]) -> None:
+    one = bench(flush_errors=0.02)
+    one.admit(*map(str, range(512 + 1)), lane=FIRST)
+    one.worker.start()
+    assert eventually(lambda: 512 + 1 == len(one.sink.delivered))
+
+
 def test_requests_are_sent_with_instrumentation_suppressed(bench: Callable[..., Bench]) -> None:
     one = bench()
     one.admit("a")

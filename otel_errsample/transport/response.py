@@ -90,8 +90,10 @@ def accepted(body: bytes, payload: bytes, redact: Redactor) -> Answer:
     except DecodeError:
         return Answer(Outcome.ACCEPTED, cause="unreadable_response")
     rejected = max(partial.rejected_spans, 0)
-    cause = "partial_success" if rejected or partial.error_message else ""
-    return Answer(Outcome.ACCEPTED, rejected=rejected, cause=cause, detail=redact(partial.error_message, payload))
+    if not (rejected or partial.error_message):
+        return Answer(Outcome.ACCEPTED)
+    detail = redact(partial.error_message, payload)
+    return Answer(Outcome.ACCEPTED, rejected=rejected, cause="partial_success", detail=detail)
 
 
 def grpc_failure(code: str, details: str, status: bytes | None, detail: str) -> Answer:
