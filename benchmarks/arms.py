@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.sampling import Sampler
-from opentelemetry.trace import NoOpTracer, Tracer
+from opentelemetry.trace import NoOpTracer, Span, Tracer, set_span_in_context
 
 from benchmarks import spans
 from benchmarks.sides import Arm, Tally
@@ -146,6 +146,27 @@ def lives(make: MakeSide, sampler: Sampler, *, all_arrive: bool = True) -> MakeA
     return arm
 
 
+def live_together(make: MakeSide, sampler: Sampler) -> MakeArm:
+    """Healthy spans from their starts to their ends, ten to a trace: one and its children."""
+
+    def arm() -> Arm:
+        side = make()
+        tracer = spans.provider(side.processor, sampler).get_tracer(__name__)
+
+        def run(rounds: int) -> None:
+            for trace in range(rounds // 10):
+                root = spans.start(tracer, trace)
+                inside = set_span_in_context(root)
+                for index in range(9):
+                    spans.finish(spans.start(tracer, index, inside))
+                spans.finish(root)
+            side.ended += 10 * (rounds // 10)
+
+        return Arm(run, side.flush, side.tally, side.close)
+
+    return arm
+
+
 def fails(make: MakeSide, *, flushed: bool = False) -> MakeArm:
     """A span whose request raises through 15 frames, from its start to its end, or to its acknowledgement."""
 
@@ -273,6 +294,35 @@ def hoards(make: MakeSide, *, failing: bool = False) -> MakeArm:
             side.ended += rounds
 
         return Arm(run, side.flush, side.tally, side.close, side.accounted)
+
+    return arm
+
+
+def hoards_a_trace(make: MakeSide, sampler: Sampler) -> MakeArm:
+    """Spans of one trace end and wait for it; at the reset it is kept, so that they are sent."""
+
+    def arm() -> Arm:
+        side = make()
+        tracer = spans.provider(side.processor, sampler).get_tracer(__name__)
+        roots: list[Span] = []
+
+        def run(rounds: int) -> None:
+            if not roots:
+                roots.append(spans.start(tracer, 0))
+            inside = set_span_in_context(roots[0])
+            for index in range(rounds):
+                spans.finish(spans.start(tracer, index, inside))
+            side.ended += rounds
+
+        def reset() -> None:
+            while roots:
+                root = roots.pop()
+                spans.fail(root, 0)
+                spans.finish(root)
+                side.ended += 1
+            side.flush()
+
+        return Arm(run, reset, side.tally, side.close, side.accounted)
 
     return arm
 

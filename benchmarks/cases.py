@@ -33,6 +33,8 @@ from benchmarks.arms import (
     exports,
     fails,
     hoards,
+    hoards_a_trace,
+    live_together,
     lives,
     records,
     serves,
@@ -42,7 +44,7 @@ from benchmarks.target import Target, at_most, most_memory, of_noop, of_stock
 from otel_errsample import ErrorAwareSampler
 
 Arms = Mapping[str, MakeArm]
-STAGES: Final = ("track", "record", "classify", "decide", "enrich", "scrub", "encode", "buffer", "export")
+STAGES: Final = ("track", "record", "classify", "decide", "enrich", "scrub", "encode", "trace", "buffer", "export")
 
 
 @dataclass(frozen=True)
@@ -233,6 +235,38 @@ CASES: Final = (
         "An error span becomes OTLP bytes (stock: the official encoder and SerializeToString, 512 at a time)",
         {"stock": encodes_stock(FAILED), "ours": encodes_ours(FAILED)},
         counted=True,
+    ),
+    Case(
+        "trace_waiting_span",
+        'Under the scope "trace" a healthy span outside the head sample ends and waits for its trace (stock: queues it)',
+        {**_stock_queue("typical"), "ours": ends(lambda: sides.waiting(UNSAMPLED()), UNSAMPLED)},
+        (at_most(3.0),),
+        counted=True,
+    ),
+    Case(
+        "trace_healthy_trace",
+        "A span of a healthy trace of ten outside the head sample starts, gets 10 attributes and ends"
+        ' (noop: under the scope "path")',
+        {
+            "noop": live_together(_recording, ErrorAwareSampler(ALWAYS_OFF)),
+            "ours": live_together(lambda: sides.keeping_traces("not_sampled"), ErrorAwareSampler(ALWAYS_OFF)),
+        },
+        (at_most(3.0),),
+        counted=True,
+    ),
+    Case(
+        "trace_memory_typical",
+        "Resident bytes of one typical span that waits for its trace (noop: its size on the wire, as ours sends it)",
+        {
+            "noop": hoards(sides.Nothing),
+            "stock": hoards(sides.queueing),
+            "ours": hoards_a_trace(sides.keeping_traces, ErrorAwareSampler(ALWAYS_OFF)),
+        },
+        (most_memory(1.1, 0),),
+        driver="memory",
+        unit="bytes",
+        rounds=20_000,
+        repeats=1,
     ),
     Case(
         "buffer_full_healthy_span",

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from itertools import cycle, islice
 from typing import Final
 
-from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
-from opentelemetry.trace import SpanContext, Status, StatusCode
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.trace import NonRecordingSpan, SpanContext, Status, StatusCode, set_span_in_context
 
 from benchmarks import receiver
-from otel_errsample import ErrorSpanProcessor
+from otel_errsample import ErrorAwareSampler, ErrorSpanProcessor
 from otel_errsample.transport import Answer, Outcome, Transport, open_transport
 from otel_errsample.transport.settings import OtlpSettings
 
@@ -273,6 +274,30 @@ def marking(prepared: Sequence[ReadableSpan]) -> Ours:
     return Ours(processor, "not_sampled")
 
 
+class Waiting(Ours):
+    """Beside every prepared span another one of its trace is open; a flush decides the traces."""
+
+    def __init__(self, processor: ErrorSpanProcessor, prepared: Sequence[ReadableSpan]) -> None:
+        provider = TracerProvider(ErrorAwareSampler(ALWAYS_OFF), shutdown_on_exit=False)
+        provider.add_span_processor(processor)
+        for span in prepared:
+            caller = SpanContext(span.context.trace_id if span.context else 0, 1, True)
+            provider.get_tracer("open").start_span("open", set_span_in_context(NonRecordingSpan(caller)))
+        super().__init__(processor, "not_sampled")
+
+    def flush(self) -> None:
+        self.processor.settle_traces(True)
+
+
+def waiting(prepared: Sequence[ReadableSpan]) -> Ours:
+    """Scope "trace": a span that ends waits for its trace."""
+    return Waiting(_sleeping(KEEP_ERRORS, Wire(), 256 << 20, scope="trace"), prepared)
+
+
+def keeping_traces(*endings: str) -> Ours:
+    return Ours(_sleeping(KEEP_ERRORS, Wire(), 256 << 20, scope="trace"), *endings)
+
+
 def buffer_full(prepared: Sequence[ReadableSpan], *endings: str) -> Ours:
     """The receiver is away and the budget, 1 MiB, is spent on `prepared`."""
     processor = _sleeping(KEEP_ERRORS, Wire(Answer(Outcome.RETRY, cause="unavailable")), 1 << 20)
@@ -282,7 +307,7 @@ def buffer_full(prepared: Sequence[ReadableSpan], *endings: str) -> Ours:
 
 
 def _sleeping(
-    rules: str | None, wire: Transport, max_buffer_bytes: int, scrub: str | None = None
+    rules: str | None, wire: Transport, max_buffer_bytes: int, scrub: str | None = None, scope: str | None = None
 ) -> ErrorSpanProcessor:
     with environment(
         OTEL_BSP_SCHEDULE_DELAY="3600000",
@@ -290,7 +315,7 @@ def _sleeping(
         OTEL_ERRSAMPLE_MAX_REQUEST_BYTES=str(32 << 20),
         OTEL_ERRSAMPLE_FLUSH_ERRORS_MS="60000",
     ):
-        return ErrorSpanProcessor(rules, transport=wire, max_buffer_bytes=max_buffer_bytes, scrub=scrub)
+        return ErrorSpanProcessor(rules, transport=wire, max_buffer_bytes=max_buffer_bytes, scrub=scrub, scope=scope)
 
 
 def otlp_stock(protocol: str, gate: threading.Event | None = None) -> Stock:
