@@ -85,7 +85,7 @@ cdef class Path:
     @property
     def traces(self):
         """Local traces with open spans, where a scope is "trace"."""
-        return 0 if self.undecided is None else self.undecided.traces.count
+        return self.undecided.traces.count if self.tracing else 0
 
     cdef int trace(self, RuleTable table) except -1:
         """Have spans wait for their traces where the scope of the processor or of a rule is "trace"."""
@@ -210,7 +210,8 @@ cdef class Path:
         reach = self.reach_of(table, &decision, facts)
         if self.tracing:
             decision.left_out = standing.left_out
-            decision.partial = standing.partial and (decision.scope == SCOPE_TRACE or reach == SCOPE_TRACE)
+            pulled = decision.scope == SCOPE_TRACE and by_processor(&decision, sampled)
+            decision.partial = standing.partial and (pulled or reach == SCOPE_TRACE)
             waits = not standing.follows and reach != SCOPE_TRACE and self.undecided.wants(context, &decision, sampled)
         if self.dry_run:
             self.rehearsed[decision.action] += 1
@@ -337,7 +338,7 @@ cdef class Path:
                 put_origin(extra, attributes, facts)
                 encoded = <bytes> encoded + origin_fields(facts)
         else:
-            extra = enrich(facts, attributes, rule, scope, decision.carried, wanted and not sampled)
+            extra = enrich(facts, attributes, rule, scope, decision.carried, wanted and by_processor(decision, sampled))
             if notes is not None:
                 extra = {**notes, **(extra or {})}
         if decision.left_out or decision.partial:

@@ -157,6 +157,13 @@ cdef bint pull(Decision* out, Mark* mark, bint sampled) noexcept:
     return alone
 
 
+cdef inline bint by_processor(Decision* decision, bint sampled) noexcept:
+    """Whether a span that is exported would not be by the head sampler's decision alone."""
+    if decision.scope == SCOPE_SPAN:
+        return not sampled
+    return decision.weight == TH_SET or decision.weight == TH_ERASED
+
+
 cdef inline uint64_t trace_bits(object context) except? 0:
     """The low 64 bits of the trace id, which tell traces apart well enough; 0 for what is no int."""
     cdef object number = context_trace_id(context)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from opentelemetry.trace import (
     NonRecordingSpan,
     SpanContext,
@@ -137,6 +137,13 @@ def test_what_the_application_forbids_stays_out_and_its_ancestors_do_not() -> No
     spans = service.spans()
     assert {"root", "error"} == set(spans)
     assert ("all", "path") == why(spans["root"])
+
+
+def test_a_sampled_span_that_its_rule_left_out_says_what_kept_it_after_all() -> None:
+    service = Service("no: drop if name == 'root'; all: keep if error", ALWAYS_ON)
+    with service.tracer.start_as_current_span("root"), failing(service.tracer, "error"):
+        pass
+    assert ("all", "path") == why(service.spans()["root"])
 
 
 def test_dry_run_pulls_nothing_in_and_tells_what_it_would_have() -> None:

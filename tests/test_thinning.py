@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import SpanContext
+from opentelemetry.trace import SpanContext, TraceFlags
 
 from otel_errsample import ErrorSpanProcessor
 from otel_errsample.testing.transport import CollectingTransport
@@ -130,10 +130,11 @@ def test_one_trace_leaves_three_quarters_of_the_budget_to_the_others() -> None:
 def test_a_trace_of_a_million_spans() -> None:
     it = Kept(4 << 20)
     begin(it.processor, 7, 1)
+    new, flags = tuple.__new__, TraceFlags(0)
     started: Any = Started(7, 2, SpanContext(7, 1, False))
     span = ReadableSpan("child", parent=SpanContext(7, 1, False), resource=RESOURCE, start_time=1, end_time=2)
     for number in range(2, 1_000_001):
-        context = SpanContext(7, number, False)
+        context = new(SpanContext, (7, number, False, flags, None, True))
         started.context = span._context = context
         it.processor.on_start(started)
         it.processor.on_end(span)

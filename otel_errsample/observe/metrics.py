@@ -142,7 +142,7 @@ _INSTRUMENTS: Final = (
         "otel.sdk.processor.span.queue.size",
         "{span}",
         "Spans in the buffer, waiting or being sent.",
-        lambda stats: [(stats.buffered + stats.in_flight, {})],
+        lambda stats: [(stats.waiting + stats.buffered + stats.in_flight, {})],
         monotonic=False,
     ),
     _Instrument("errsample.spans", "{span}", "Ended spans by their ending.", _spans),
