@@ -341,7 +341,7 @@ cdef class Path:
             extra = enrich(facts, attributes, rule, scope, decision.carried, wanted and by_processor(decision, sampled))
             if notes is not None:
                 extra = {**notes, **(extra or {})}
-        if decision.left_out or decision.partial:
+        if not waits and (decision.left_out or decision.partial):
             extra, encoded = note_missing(extra, encoded, decision, attributes)
         if self.user_enrich is not None and failed and wanted:
             self.ask_user(span, facts, extra, attributes)

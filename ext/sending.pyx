@@ -57,15 +57,32 @@ cdef int export(Undecided owner, Held* held, Decision* decision, bint pulled, ob
         late = late_attributes(held, pulled, rule, partial)
         copy = owner.rebuild(span, header, {**(extra or {}), **late} or None, bare)
         return owner.buffer.admit(held.data, held.size, copy, decision.lane, <Group> held.group, decision)
-    header = reweigh(behind, trace, decision.weight, decision.threshold, owner.floor)
+    state = state_of(owner, behind, trace, decision)
     writer_open(&writer, 1 << 30)
     try:
-        state = None if header is None else (<str> header).encode()
         if not complete(&writer, held, state, late_fields_of(owner, held, pulled, rule, partial)):
             return BUFFER_FULL
         return owner.buffer.admit(writer.start, writer.size, None, decision.lane, <Group> held.group, decision)
     finally:
         writer_close(&writer)
+
+
+cdef bytes state_of(Undecided owner, object behind, uint64_t trace, Decision* decision):
+    """The trace state of a span, None to leave it as encoded; most of a trace have none of their own and get the same.
+    """
+    cdef bint usual = behind is None and owner.floor == 0
+    cdef bytes state = owner.late_state
+    cdef object header
+    if (usual and state is not None and decision.weight == owner.late_weight
+            and decision.threshold == owner.late_threshold):
+        return state
+    header = reweigh(behind, trace, decision.weight, decision.threshold, owner.floor)
+    state = None if header is None else (<str> header).encode()
+    if usual:
+        owner.late_state = None
+        owner.late_weight, owner.late_threshold = decision.weight, decision.threshold
+        owner.late_state = state
+    return state
 
 
 cdef bytes late_fields_of(Undecided owner, Held* held, bint pulled, object rule, bint partial):

@@ -41,6 +41,9 @@ cdef class Undecided:
     cdef object late_rule           # of whom the fields below are
     cdef bint late_partial
     cdef bytes late_fields
+    cdef int late_weight            # for what the trace state below stands
+    cdef uint64_t late_threshold
+    cdef bytes late_state
 
     def __cinit__(self, Buffer buffer, Ledger ledger, Limits limits, rebuild, bint erases, uint64_t most_ns):
         self.traces = Traces()

@@ -71,6 +71,28 @@ def test_leaves_go_first_and_their_parents_say_how_many() -> None:
     assert all(is_partial(span) for span in spans.values())
 
 
+def test_what_went_before_its_parent_ended_and_what_went_after_is_told_once() -> None:
+    it = Kept()
+    begin(it.processor, 7, 1)
+    begin(it.processor, 7, 2, 1)
+    for number in range(100, 400):
+        begin(it.processor, 7, number, 2)
+        it.end(number, 2, size=200)
+    early = it.processor.stats().endings["thinned"]
+    it.end(2, 1)
+    for number in range(1000, 1100):
+        begin(it.processor, 7, number, 1)
+        it.end(number, 1, size=200)
+    thinned = it.processor.stats().endings["thinned"]
+    assert 0 < early < thinned
+    it.end(1, None, failed=True)
+    spans = it.spans()
+    told = [item.key for item in spans["2"].attributes].count("errsample.dropped_children")
+    assert 1 == told
+    assert thinned == missing(spans["1"]) + missing(spans["2"])
+    assert early < missing(spans["2"])
+
+
 def test_what_is_above_an_open_span_stays_although_it_has_ended() -> None:
     it = Kept()
     chain = list(range(1, 12))
