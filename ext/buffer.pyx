@@ -42,6 +42,7 @@ cdef enum:
 
 cdef enum:
     RECORD_OVERHEAD = 16    # what malloc adds to a block, glibc 2.36 on 64 bit
+    TWIN_ROOM = 24          # a Twin and what aligns it
     OBJECT_FACTOR = 3       # a span kept as Python objects weighs about three times its encoding
 
 
@@ -56,16 +57,19 @@ cdef struct Record:
     uint32_t size           # of the encoded span
     uint8_t lane
     uint8_t maybe_delivered     # sent at least once without an answer
+    uint8_t twofold             # a Twin follows the data
     char[1] data
 
 
 cdef inline size_t charge_of(Record* record) noexcept:
     if record.span != NULL:
         return OBJECT_FACTOR * <size_t> record.size
-    return sizeof(Record) + RECORD_OVERHEAD + record.size
+    return sizeof(Record) + RECORD_OVERHEAD + record.size + record.twofold * TWIN_ROOM
 
 
 cdef inline void release(Record* record) noexcept:
+    if record.twofold:
+        release_twin(record)
     Py_DECREF(<object> record.group)
     free(record)
 
@@ -98,6 +102,8 @@ cdef class Buffer:
     cdef Limits limits
     cdef Undecided undecided            # spans that wait for their traces, in the same budget; None: no such scope
     cdef uint64_t sequence              # of the newest record
+    cdef Ring spool                     # where errors are written once more
+    cdef bint twofold                   # there is a spool, or there will be one
     cdef uint64_t generation            # grows in a forked child: records of the parent are not ours
     cdef readonly size_t capacity, used, peak
     cdef size_t limit                   # capacity minus what a request being sent needs for its copy
@@ -139,13 +145,15 @@ cdef class Buffer:
     # -- admission, on the span's thread
 
     cdef int admit(self, const char* data, size_t size, object span, int lane, Group group,
-                   Decision* decision) noexcept:
+                   Decision* decision, Keeper keeper=None, uint64_t place=0) noexcept:
         """Store one encoded span that is being decided; returns PENDING, or the ending it gets for want of room.
 
         `span` is None for bytes, else the object a user's exporter will get, charged OBJECT_FACTOR times its size.
+        `keeper` is None, or has the span at `place` already.
         """
         cdef Record* record
-        cdef size_t block = sizeof(Record) + (size if span is None else 0)
+        cdef bint twofold = keeper is not None or self.twofold and lane >= LANE_REPEATED and span is None
+        cdef size_t block = sizeof(Record) + (size if span is None else 0) + twofold * TWIN_ROOM
         if self.closed:
             return AFTER_SHUTDOWN       # shutdown came while the span was on its way here
         record = <Record*> malloc(block)
@@ -157,6 +165,7 @@ cdef class Buffer:
         record.size = <uint32_t> size
         record.lane = lane
         record.maybe_delivered = 0
+        record.twofold = twofold
         record.limiter = decision.limiter
         record.slot = decision.slot
         record.carried = decision.carried
@@ -178,6 +187,8 @@ cdef class Buffer:
         record.sequence = self.sequence
         self.append(record)
         self.charge(charge_of(record))
+        if twofold:
+            make_twin(record, self.spool if keeper is None else keeper, place)
         self.ledger.deciding -= 1
         self.ring(lane)
         self.release_parked()
@@ -224,13 +235,15 @@ cdef class Buffer:
 
     cdef void lose(self, Record* record, int ending) noexcept:
         """End a record that is in no lane, undelivered as far as we know."""
-        if ending != DELIVERY_UNKNOWN and record.carried:
+        if ending != DELIVERY_UNKNOWN and ending != SPOOLED and record.carried:
             # Whether a span without an answer brought its count home is unknown; giving back could count twice.
             self.limits.give_back(record.limiter, record.slot, record.carried)
         self.end(record, ending)
 
     cdef void end(self, Record* record, int ending) noexcept:
         """Count the one ending of a record that is in no lane, and free it."""
+        if record.twofold and ending != SPOOLED:
+            settle_twin(record)
         self.ledger.ending[ending] += 1
         self.used -= charge_of(record)
         self.refusing = False
@@ -376,9 +389,10 @@ cdef class Buffer:
         return self.batch_is_full()
 
     def books(self):
-        """(ended, errors, endings, deciding, undecided, waiting, in flight, used, peak): one moment, read in one go."""
+        """(ended, recovered, errors, endings, deciding, undecided, waiting, in flight, used, peak): of one moment."""
         cdef uint64_t[MOST_ENDINGS] ending = self.ledger.ending
         cdef uint64_t ended = self.ledger.ended
+        cdef uint64_t recovered = self.ledger.recovered
         cdef uint64_t errors = self.ledger.errors
         cdef int64_t deciding = self.ledger.deciding
         cdef size_t undecided = 0 if self.undecided is None else self.undecided.count
@@ -388,7 +402,7 @@ cdef class Buffer:
         cdef size_t peak = self.peak
         # The first object made below may run the garbage collector, and that other threads and finalisers.
         endings = {name: ending[index] for index, name in enumerate(ENDINGS)}
-        return ended, errors, endings, deciding, undecided, waiting, in_flight, used, peak
+        return ended, recovered, errors, endings, deciding, undecided, waiting, in_flight, used, peak
 
     def settled(self, uint64_t sequence):
         """Whether every span admitted up to `sequence` has met its ending."""
@@ -405,19 +419,24 @@ cdef class Buffer:
         self.closed = True
 
     def give_up(self):
-        """End every waiting span undelivered (or with delivery unknown where it was sent without an answer)."""
+        """End every waiting span undelivered (or with delivery unknown where it was sent without an answer), except
+        what the next process will find in the spool."""
         cdef int lane
         cdef Record* record
         self.abandoned = True
         for lane in range(LANES):
             while self.first[lane] != NULL:
                 record = self.pop(lane)
-                self.lose(record, DELIVERY_UNKNOWN if record.maybe_delivered else UNDELIVERED)
+                if record.twofold and has_twin(record):
+                    self.lose(record, SPOOLED)
+                else:
+                    self.lose(record, DELIVERY_UNKNOWN if record.maybe_delivered else UNDELIVERED)
         self.release_parked()
 
     def restart_in_child(self):
         """Forget the parent's spans after a fork; they are the parent's to send."""
         cdef int lane
+        self.spool = None
         for lane in range(LANES):
             self.discard(lane)
         self.generation += 1

@@ -61,13 +61,26 @@ def group_of(resource, scope):
     return encoded_group(resource, scope)
 
 
+def group_from(bytes resource_head not None, bytes resource_tail not None, bytes scope_head not None,
+               bytes scope_tail not None):
+    """The group of parts that were encoded before."""
+    cdef Group group = Group.__new__(Group)
+    group.resource_head, group.resource_tail = resource_head, resource_tail
+    group.scope_head, group.scope_tail = scope_head, scope_tail
+    group.overhead = overhead_of(group)
+    return group
+
+
 cdef Group encoded_group(object resource, object scope):
     cdef Group group = Group.__new__(Group)
     group.resource_head = resource_field(resource)
     group.resource_tail = schema_url_field(resource)
     group.scope_head = scope_field(scope)
     group.scope_tail = schema_url_field(scope)
-    # Two tags and two lengths of at most five bytes each.
-    group.overhead = (len(group.resource_head) + len(group.resource_tail) + len(group.scope_head)
-                      + len(group.scope_tail) + 12)
+    group.overhead = overhead_of(group)
     return group
+
+
+cdef inline size_t overhead_of(Group group):
+    """With two tags and two lengths of at most five bytes each."""
+    return (len(group.resource_head) + len(group.resource_tail) + len(group.scope_head) + len(group.scope_tail) + 12)

@@ -26,6 +26,7 @@ cdef int REJECTED = ENDINGS.index("rejected")
 cdef int EXPORT_FAILED = ENDINGS.index("export_failed")
 cdef int UNDELIVERED = ENDINGS.index("undelivered")
 cdef int DELIVERY_UNKNOWN = ENDINGS.index("delivery_unknown")
+cdef int SPOOLED = ENDINGS.index("spooled")
 cdef int AFTER_SHUTDOWN = ENDINGS.index("after_shutdown")
 cdef int INTERNAL_ERROR = ENDINGS.index("internal_error")
 
@@ -33,11 +34,12 @@ assert len(ENDINGS) <= MOST_ENDINGS
 
 
 cdef class Ledger:
-    """What became of the ended spans: at any moment `ended` is the sum of `endings`, plus what is being decided, plus
-    what waits for its trace, plus what the buffer holds."""
+    """What became of the ended spans: at any moment `ended` and `recovered` are the sum of `endings`, plus what is
+    being decided, plus what waits for its trace, plus what the buffer holds."""
 
     cdef uint64_t[MOST_ENDINGS] ending
     cdef readonly uint64_t ended, errors        # 100 % of what ended, before any decision
+    cdef readonly uint64_t recovered            # ended in processes that died, taken over from their spools
     cdef int64_t deciding                       # spans inside on_end at this moment
     cdef readonly uint64_t cut_short            # spans whose texts were not looked at to the end
     cdef readonly uint64_t truncated, repaired  # spans cut to fit a request; values that were no valid OTLP
@@ -77,6 +79,7 @@ cdef class Ledger:
             self.ending[index] = 0
         self.ended = self.errors = self.truncated = self.repaired = self.cut_short = self.scrubbed = 0
         self.deciding = 0
+        self.recovered = 0
         self.requests = self.retries = self.sent_bytes = 0
         self.internal_errors.clear()
 

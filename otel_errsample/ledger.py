@@ -20,6 +20,7 @@ ENDING_MEANINGS: Final[dict[str, str]] = {
     "export_failed": "the exporter failed for good",
     "undelivered": "given up at shutdown without an attempt that may have succeeded",
     "delivery_unknown": "sent, and never answered",
+    "spooled": "left in the spool at shutdown, for the next process to send",
     "after_shutdown": "ended after the span processor was shut down",
     "internal_error": "lost to a failure inside this package",
 }
@@ -45,6 +46,25 @@ class RuleCount(NamedTuple):
     bytes: int = 0
 
 
+class SpoolCount(NamedTuple):
+    """What the spool did in this process.
+
+    `state` is "ok", "closed", or why errors are in memory alone. `written` errors went to the file, of which `waiting`
+    have no ending yet; `overwritten` ones lost their place to newer ones, or were larger than a half of it, and are in
+    memory alone. Of processes that died `adopted` files were taken over; `expired` spans in them were too old to be sent,
+    `damaged` stretches or whole files hold none, and `discarded` files were removed unread because there were too many.
+    """
+
+    state: str
+    waiting: int = 0
+    written: int = 0
+    overwritten: int = 0
+    adopted: int = 0
+    expired: int = 0
+    damaged: int = 0
+    discarded: int = 0
+
+
 @dataclass(frozen=True)
 class Stats:
     """One moment of the ledger. All counts start at zero with the process, in a forked child too.
@@ -52,9 +72,10 @@ class Stats:
     `dry_run` is None unless OTEL_ERRSAMPLE_DRY_RUN is set; then it tells by action what the rules would have done with
     the spans that ended, and so do the counts of `rules`, while `endings` are what really became of them.
 
-    `endings` has a count for every name in ENDINGS. `deciding` spans are inside `on_end`, `waiting` ones wait for the
-    decision on their trace (scope "trace"), `buffered` ones for a request, `in_flight` ones are sent and not yet
-    answered; these three share the buffer, whose sizes are in bytes. `cut_short` spans have texts that rules
+    `recovered` spans ended in processes that died, and were taken over from their spools: beside `ended`, they have
+    their endings here too. `endings` has a count for every name in ENDINGS. `deciding` spans are inside `on_end`,
+    `waiting` ones wait for the decision on their trace (scope "trace"), `buffered` ones for a request, `in_flight` ones
+    are sent and not yet answered; these three share the buffer, whose sizes are in bytes. `cut_short` spans have texts that rules
     would have taken too long to look at. `truncated` and `repaired` spans were cut to a limit or
     had a value that could not be encoded as it was. `pulled` spans are kept only because an error below or beside them was; what
     the rules said of them is in the counts of `rules` all the same. `internal_errors` counts what was caught, by place.
@@ -63,6 +84,7 @@ class Stats:
     ended: int
     errors: int
     endings: Mapping[str, int]
+    recovered: int = 0
     deciding: int = 0
     waiting: int = 0
     buffered: int = 0
@@ -91,6 +113,8 @@ class Stats:
     """Suppressed spans that no exported span will speak for, since their rule was removed or has no limit any more."""
     pulled: int = 0
     dry_run: Mapping[str, int] | None = None
+    spool: SpoolCount | None = None
+    """None unless OTEL_ERRSAMPLE_SPOOL_DIR is set."""
     exporter: str = "ok"
     """"ok", or "failing: " and the cause of the last failure, as long as nothing was delivered since."""
     worker: str = "not started"
@@ -98,9 +122,9 @@ class Stats:
 
     @property
     def balanced(self) -> bool:
-        """Whether every ended span is accounted for: it has an ending, is being decided, waits, or is in the buffer."""
+        """Whether every span, ended or recovered, has an ending, is being decided, waits, or is in the buffer."""
         settled = sum(self.endings.values()) + self.deciding + self.waiting + self.buffered + self.in_flight
-        return self.ended == settled and self.deciding >= 0  # below 0: a span was given two endings
+        return self.ended + self.recovered == settled and self.deciding >= 0  # below 0: a span was given two endings
 
     def as_dict(self) -> dict[str, Any]:
         """Everything as values that JSON has, `balanced` included; each rule as a dict."""
@@ -109,6 +133,7 @@ class Stats:
             "endings": dict(self.endings),
             "internal_errors": dict(self.internal_errors),
             "rules": [rule._asdict() for rule in self.rules],
+            "spool": None if self.spool is None else self.spool._asdict(),
             "dry_run": None if self.dry_run is None else dict(self.dry_run),
             "balanced": self.balanced,
         }
@@ -126,6 +151,10 @@ class Stats:
         ]
         if self.scrubbed:
             lines.append(f"scrubbing: {self.scrubbed} secrets taken out")
+        if self.spool is not None:
+            state, *counts = self.spool
+            told = _nonzero(dict(zip(SpoolCount._fields[1:], counts, strict=True)))
+            lines.append(f"spool {state}: {self.recovered} spans recovered" + (f"; {told}" if told else ""))
         if self.pulled:
             lines.append(f"scope: {self.pulled} spans kept for the sake of an error")
         if self.waiting:

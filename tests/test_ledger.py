@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_errsample.ledger import ENDING_MEANINGS, ENDINGS, RuleCount, Stats
+from otel_errsample.ledger import ENDING_MEANINGS, ENDINGS, RuleCount, SpoolCount, Stats
 
 counts = st.integers(0, 1 << 50)
 
@@ -21,7 +21,7 @@ def stats(**fields: object) -> Stats:
 def test_the_order_of_the_endings_is_the_numbering_of_the_counters() -> None:
     assert ENDINGS == (
         "delivered", "not_sampled", "dropped_by_rule", "sampled_out", "suppressed", "left_to_head", "thinned", "evicted",
-        "buffer_full", "rejected", "export_failed", "undelivered", "delivery_unknown", "after_shutdown",
+        "buffer_full", "rejected", "export_failed", "undelivered", "delivery_unknown", "spooled", "after_shutdown",
         "internal_error",
     )  # fmt: skip
 
@@ -123,3 +123,15 @@ def test_as_dict_is_a_copy() -> None:
 def test_a_moment_of_the_ledger_does_not_change() -> None:
     with pytest.raises(AttributeError):
         stats().ended = 1  # type: ignore[misc]
+
+
+def test_recovered_spans_have_their_endings_beside_those_that_ended() -> None:
+    assert stats(ended=1, recovered=2, endings={"delivered": 2}, buffered=1).balanced
+    assert not stats(ended=1, endings={"delivered": 2}, buffered=1).balanced
+
+
+def test_the_spool_is_told_where_there_is_one() -> None:
+    text = str(stats(ended=0, recovered=3, endings={"delivered": 3}, spool=SpoolCount("ok", waiting=2, adopted=1)))
+    assert "spool ok: 3 spans recovered; 2 waiting, 1 adopted" in text.splitlines()
+    assert "spool" not in str(stats(ended=0, endings={}))
+    assert "ok" == stats(ended=0, endings={}, spool=SpoolCount("ok")).as_dict()["spool"]["state"]

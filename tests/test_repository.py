@@ -43,6 +43,7 @@ TESTED_BY = {
     "ext/sending.pyx": "test_undecided",
     "ext/verdict.pyx": "test_path",  # told of what the path decides
     "ext/seen.pyx": "test_path",
+    "ext/spoolfile.pyx": "test_ring",  # the layout shows in what is read back
     "ext/_hot.pyx": "test_path",  # includes the fragments, whose flow ends in path.pyx
 }
 
