@@ -171,6 +171,22 @@ SETTINGS: Final = (
         choices=MODES,
     ),
     Setting(
+        "spool_dir",
+        "OTEL_ERRSAMPLE_SPOOL_DIR",
+        "",
+        "A directory on a local disk. Errors are written to a file in it too, and survive the process: the next one, or a "
+        "sibling, sends what it left. It is made with mode 0700, and has to be the user's alone.",
+    ),
+    Setting(
+        "spool_bytes",
+        "OTEL_ERRSAMPLE_SPOOL_BYTES",
+        4 << 20,
+        "Size of that file; each process has one.",
+        "bytes",
+        64 << 10,
+        1 << 30,
+    ),
+    Setting(
         "max_request_bytes",
         "OTEL_ERRSAMPLE_MAX_REQUEST_BYTES",
         2 << 20,
@@ -254,6 +270,8 @@ class Settings:
     propagated_stacks: bool
     dry_run: bool
     scrub: str
+    spool_dir: str
+    spool_bytes: int
     max_request_bytes: int
     schedule_delay_ms: int
     max_export_batch_size: int

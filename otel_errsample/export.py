@@ -7,8 +7,8 @@ import random
 import sys
 import threading
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Protocol
 
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach, set_value
 
@@ -19,7 +19,6 @@ from otel_errsample.transport import Answer, Outcome
 
 if TYPE_CHECKING:
     from otel_errsample._hot import Batch, Buffer, Ledger
-    from otel_errsample.configfile import ConfigFile
     from otel_errsample.sink import Sink
 
 # Requests one refused batch may cost: finding one bad span among 512 takes 18, three take about 50.
@@ -36,8 +35,18 @@ START_AGAIN = 1.0
 ABORT_PATIENCE = 0.1
 
 
+class Chore(Protocol):
+    """What else the worker's thread looks after, between requests."""
+
+    def seconds_left(self, now: float) -> float:
+        """Until the next look."""
+
+    def look(self, now: float) -> None:
+        """Do what there is to do, if it is time."""
+
+
 class Worker:
-    """Sends what the buffer holds, and looks after the configuration file between requests.
+    """Sends what the buffer holds, and does its chores between requests; what they raise is counted by their names.
 
     `flush` and `stop` may be called from any thread and return in time; `pause`, `resume` and `restart_in_child` are
     the fork hooks. Only one thread at a time is inside `_drain`.
@@ -56,7 +65,7 @@ class Worker:
         on_alive: Callable[[bool], None],
         chance: random.Random,
         reporter: Reporter,
-        watch: ConfigFile | None = None,
+        chores: Mapping[str, Chore] | None = None,
         settle_traces: Callable[[], float | None] = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -71,7 +80,7 @@ class Worker:
         self._on_alive = on_alive
         self._chance = chance
         self._reporter = reporter
-        self._watch = watch
+        self._chores = chores or {}
         self._settle_traces = settle_traces
         self._monotonic = monotonic
         self._reset()
@@ -133,7 +142,7 @@ class Worker:
                 self._buffer.sleep(0.01, False, False, False)
                 continue
             now = self._monotonic()
-            self._look_at_file(now)
+            self._do_chores(now)
             self._look_at_traces()
             if self._back_off.until > now:
                 self._sleep(self._back_off.until - now, now, False, False, False)
@@ -155,19 +164,18 @@ class Worker:
             self._sleep(schedule.seconds_left(now), now, not spans, not errors, True)
 
     def _sleep(self, seconds: float, now: float, first: bool, error: bool, full: bool) -> None:
-        if self._watch is not None:
-            seconds = min(seconds, self._watch.seconds_left(now))
+        for chore in self._chores.values():
+            seconds = min(seconds, chore.seconds_left(now))
         if self._traces_due is not None:
             seconds = min(seconds, max(self._traces_due, LONGEST_GLANCE))
         self._buffer.sleep(seconds, first, error, full)
 
-    def _look_at_file(self, now: float) -> None:
-        if self._watch is None:
-            return
-        try:
-            self._watch.look(now)
-        except Exception:  # no memory for the new rules, say: the former ones stay
-            self._ledger.swallow("reload")
+    def _do_chores(self, now: float) -> None:
+        for name, chore in self._chores.items():
+            try:
+                chore.look(now)
+            except Exception:  # no memory for the new rules, say: the former ones stay
+                self._ledger.swallow(name)
 
     def _look_at_traces(self) -> None:
         try:
@@ -305,7 +313,8 @@ class Worker:
     def _lost(self) -> int:
         endings = self._ledger.endings
         return sum(
-            endings[name] for name in ("evicted", "rejected", "export_failed", "undelivered", "delivery_unknown")
+            endings[name]
+            for name in ("evicted", "rejected", "export_failed", "undelivered", "delivery_unknown", "spooled")
         )
 
     def stop(self, timeout: float) -> bool:

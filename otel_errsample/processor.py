@@ -30,13 +30,14 @@ from otel_errsample._hot import (
 from otel_errsample.choice import RuleChoice
 from otel_errsample.config import Settings
 from otel_errsample.errors import ConfigError, RuleError
-from otel_errsample.export import Worker
+from otel_errsample.export import Chore, Worker
 from otel_errsample.ledger import RuleCount, Stats
 from otel_errsample.readable import enriched
 from otel_errsample.reporter import Reporter
 from otel_errsample.rules import Rules
 from otel_errsample.schedule import Schedule
 from otel_errsample.sink import ExporterSink, OtlpSink, Sink, same_destination
+from otel_errsample.spool import spool_of
 from otel_errsample.transport import Transport, open_transport
 from otel_errsample.transport.settings import OtlpSettings
 
@@ -70,7 +71,8 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         dry_run: True to export what the head sampler alone would, with a note of what would have happened to each span.
         scrub: What is taken out of messages and events before they leave: "off", "default" (secrets and e-mail
             addresses) or "strict" (the messages themselves too).
-        max_buffer_bytes, flush_errors_ms, shutdown_timeout_ms: As the environment variables of these names.
+        spool_dir: A directory of the user's own where errors are also written, to survive the process.
+        max_buffer_bytes, spool_bytes, flush_errors_ms, shutdown_timeout_ms: As the environment variables of these names.
         flush_on_sigterm: True to make SIGTERM send what waits before it does what it would have done; see
             `otel_errsample.integrations.sigterm`.
         options: Any of the settings a file may have, by the names they have there; an argument of its own wins.
@@ -97,6 +99,8 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         fast_exceptions: bool | None = None,
         dry_run: bool | None = None,
         scrub: str | None = None,
+        spool_dir: str | os.PathLike[str] | None = None,
+        spool_bytes: int | None = None,
         max_buffer_bytes: int | None = None,
         flush_errors_ms: int | None = None,
         shutdown_timeout_ms: int | None = None,
@@ -121,6 +125,8 @@ class ErrorSpanProcessor(Path, SpanProcessor):
             "fast_exceptions": fast_exceptions,
             "dry_run": dry_run,
             "scrub": scrub,
+            "spool_dir": os.fspath(spool_dir) if isinstance(spool_dir, os.PathLike) else spool_dir,
+            "spool_bytes": spool_bytes,
             "max_buffer_bytes": max_buffer_bytes,
             "flush_errors_ms": flush_errors_ms,
             "shutdown_timeout_ms": shutdown_timeout_ms,
@@ -147,6 +153,12 @@ class ErrorSpanProcessor(Path, SpanProcessor):
             settings.max_export_batch_size,
             most_bytes,
         )
+        self._spool = spool_of(settings, buffer, ledger, _warn, holds_bytes=exporter is None)
+        chores: dict[str, Chore] = {}
+        if file is not None:
+            chores["reload"] = file
+        if self._spool is not None:
+            chores["spool"] = self._spool
         self._worker = Worker(
             buffer,
             ledger,
@@ -158,7 +170,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
             on_alive=self.set_worker_alive,
             chance=random.Random(),  # noqa: S311  jitter is no secret
             reporter=self._reporter,
-            watch=file,
+            chores=chores,
             settle_traces=self.settle_overdue,
         )
         self.prepare(
@@ -180,7 +192,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
             user_enrich=enrich,
             on_verdict=on_verdict,
             rebuild=enriched if exporter is not None else None,
-            start_worker=self._worker.start,
+            start_worker=self._start_worker,
         )
         self._shut_down: bool | None = None
         fork.take_part(self)
@@ -192,7 +204,8 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         self._say_what_is_active()
         if file is not None:
             file.on_change(self._take_over)
-            self._start_watching()
+        if chores:
+            self._start_chores()
 
     # -- the SDK's hooks besides on_start and on_end, which are Path's
 
@@ -209,8 +222,9 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         """Flush and end within `timeout_millis` (default `OTEL_ERRSAMPLE_SHUTDOWN_TIMEOUT_MS`) and say the truth.
 
         Returns True when every span that was still waiting was delivered. What could not be delivered is counted as
-        `undelivered`, or `delivery_unknown` where it was sent and never answered. Spans that wait for the decision on
-        their trace get the endings they would have without it. A second call returns the first one's
+        `undelivered`, `delivery_unknown` where it was sent and never answered, or `spooled` where it waits for the next
+        process. Spans that wait for the decision on their trace get the endings they would have without it. A second
+        call returns the first one's
         answer.
         """
         if self._shut_down is None:
@@ -221,9 +235,9 @@ class ErrorSpanProcessor(Path, SpanProcessor):
             timeout = self._settings.shutdown_timeout_ms if timeout_millis is None else timeout_millis
             self._shut_down = self._worker.stop(timeout / 1e3)
             endings = self.ledger.endings
-            lost = endings["undelivered"] + endings["delivery_unknown"]
-            if lost:
-                self._reporter.gave_up(lost)
+            self._reporter.gave_up(endings["undelivered"] + endings["delivery_unknown"], endings["spooled"])
+            if self._spool is not None:
+                self._spool.close()
         return self._shut_down
 
     def is_second(self, span: ReadableSpan) -> bool:
@@ -279,10 +293,16 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         self._choice.take(rules, source)
         return "; ".join(changes)
 
-    def _start_watching(self) -> None:
-        """Start the worker before there is a span for it: the file may change first."""
+    def _start_worker(self) -> None:
+        """With our file in the spool, so that a first error is in it when its span has ended, in a forked child too."""
+        if self._spool is not None:
+            self._spool.open()
+        self._worker.start()
+
+    def _start_chores(self) -> None:
+        """Start the worker before there is a span for it: a file may change first, or wait to be sent."""
         try:
-            self._worker.start()
+            self._start_worker()
         except Exception:  # no thread to be had; the first kept span asks again
             self.ledger.swallow("worker")
 
@@ -291,12 +311,13 @@ class ErrorSpanProcessor(Path, SpanProcessor):
     def stats(self) -> Stats:
         """What became of every span so far; a snapshot that balances at any moment."""
         ledger, buffer = self.ledger, self.buffer
-        ended, errors, endings, deciding, waiting, buffered, in_flight, used, peak = buffer.books()
+        ended, recovered, errors, endings, deciding, waiting, buffered, in_flight, used, peak = buffer.books()
         state = self._worker.last_failure
         return Stats(
             ended=ended,
             errors=errors,
             endings=endings,
+            recovered=recovered,
             deciding=deciding,
             waiting=waiting,
             buffered=buffered,
@@ -318,6 +339,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
             config_problem=self._file.problem if self._file is not None else "",
             unreported=self.limits.unreported,
             pulled=self.pulled,
+            spool=self._spool.count() if self._spool is not None else None,
             dry_run=self.rehearsals() if self._settings.dry_run else None,
             exporter=f"failing: {state}" if state else "ok",
             worker=self._worker.state,
@@ -336,9 +358,11 @@ class ErrorSpanProcessor(Path, SpanProcessor):
 
     def after_fork_in_child(self) -> None:
         self.restart_in_child()
+        if self._spool is not None:
+            self._spool.forget()
         self._worker.restart_in_child()
         if self._file is not None:
-            self._start_watching()
+            self._start_chores()
 
     # -- start
 

@@ -40,6 +40,11 @@ class Reporter:
         sentence = _SENTENCES[answer.outcome] + "; %d in this request, said at most once a minute"
         self._logger.warning(sentence, self._endpoint, why, spans)
 
-    def gave_up(self, lost: int) -> None:
+    def gave_up(self, lost: int, spooled: int) -> None:
         """Say at shutdown that spans could not be delivered."""
+        if spooled:
+            sentence = "shut down with %d spans in the spool for the next process to send to %s"
+            self._logger.warning(sentence, spooled, self._endpoint)
+        if not lost:
+            return
         self._logger.warning("shut down with %d spans undelivered to %s; stats() says which", lost, self._endpoint)

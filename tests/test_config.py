@@ -45,6 +45,8 @@ def test_the_defaults_are_those_of_the_design() -> None:
         propagated_stacks=False,
         dry_run=False,
         scrub="default",
+        spool_dir="",
+        spool_bytes=4 * 1024 * 1024,
         max_request_bytes=2 * 1024 * 1024,
         schedule_delay_ms=5000,
         max_export_batch_size=512,

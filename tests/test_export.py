@@ -72,7 +72,7 @@ class Bench:
         answer: Callable[[list[Any]], Answer],
         flush_errors: float = 0.0,
         delay: float = 3600.0,
-        watch: Any = None,
+        chores: Any = None,
     ) -> None:
         self.ledger = Ledger()
         self.buffer = Buffer(self.ledger, Limits(), 1 << 20, 0, 512, 1 << 19)
@@ -90,7 +90,7 @@ class Bench:
             on_alive=self.alive.append,
             chance=random.Random(7),
             reporter=Reporter(logging.getLogger("otel_errsample"), "scripted"),
-            watch=watch,
+            chores=chores,
         )
 
     def admit(self, *spans: object, lane: int = HEAD) -> None:
@@ -414,14 +414,14 @@ class Looked:
 class TestWatch:
     def test_an_idle_worker_looks_at_the_file(self, bench: Callable[..., Bench]) -> None:
         watch = Looked()
-        one = bench(watch=watch)
+        one = bench(chores={"reload": watch})
         one.worker.start()
         assert eventually(lambda: watch.looks >= 5)
         assert [] == one.sink.offered
 
     def test_a_worker_that_waits_for_its_receiver_looks_at_the_file(self, bench: Callable[..., Bench]) -> None:
         watch = Looked()
-        one = bench(lambda spans: Answer(Outcome.RETRY, cause="away", retry_after=300.0), watch=watch)
+        one = bench(lambda spans: Answer(Outcome.RETRY, cause="away", retry_after=300.0), chores={"reload": watch})
         one.admit("a", lane=FIRST)
         one.worker.start()
         assert eventually(lambda: bool(one.sink.offered))
@@ -430,7 +430,7 @@ class TestWatch:
         assert 1 == len(one.sink.offered)
 
     def test_a_look_that_fails_is_counted_and_costs_nothing_else(self, bench: Callable[..., Bench]) -> None:
-        one = bench(watch=Looked(MemoryError()))
+        one = bench(chores={"reload": Looked(MemoryError())})
         one.admit("a", lane=FIRST)
         one.worker.start()
         assert eventually(lambda: one.sink.delivered == ["a"])

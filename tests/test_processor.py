@@ -20,6 +20,7 @@ from opentelemetry.trace import Status, StatusCode, Tracer
 from otel_errsample import ErrorAwareSampler, ErrorSpanProcessor, Rules, Verdict
 from otel_errsample.errors import ConfigError, RuleError
 from otel_errsample.rules.document import Document, read
+from otel_errsample.testing import CollectingTransport
 from tests.waiting import eventually
 
 Make = Callable[..., tuple[Tracer, ErrorSpanProcessor]]
@@ -657,3 +658,49 @@ class TestExchange:
         exchange(50, 600)
         # Each exchange makes two limits of 24 KiB: a leak of them is 25 MiB.
         assert 8 << 20 > psutil.Process().memory_info().rss - before
+
+
+class TestSpool:
+    def test_without_a_directory_there_is_none(self, make: Make, memory: InMemorySpanExporter) -> None:
+        _, processor = make("keep", memory)
+        assert processor.stats().spool is None
+
+    def test_an_error_is_in_the_file_when_its_span_has_ended(self, make: Make, tmp_path: Path) -> None:
+        tracer, processor = make(
+            "keep if error", spool_dir=tmp_path / "spool", transport=CollectingTransport(), flush_errors_ms=60_000
+        )
+        fail(tracer, "charge")
+        (file,) = (tmp_path / "spool").iterdir()
+        assert b"charge" in file.read_bytes()
+        spool = processor.stats().spool
+        assert spool is not None
+        assert ("ok", 1, 1) == (spool.state, spool.written, spool.waiting)
+        assert processor.shutdown(5_000)
+        assert [] == list((tmp_path / "spool").iterdir())
+
+    def test_an_exporter_of_the_users_gets_spans_from_memory_alone(
+        self, make: Make, memory: InMemorySpanExporter, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        _, processor = make("keep", memory, spool_dir=str(tmp_path / "spool"))
+        assert processor.stats().spool is None
+        assert "OTEL_ERRSAMPLE_SPOOL_DIR: is for spans that go out over OTLP" in caplog.text
+        assert not (tmp_path / "spool").exists()
+
+    def test_a_directory_that_cannot_be_used_is_said_once_and_costs_nothing(
+        self, make: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        transport = CollectingTransport()
+        (tmp_path / "spool").mkdir(mode=0o755)
+        tracer, processor = make("keep if error", spool_dir=tmp_path / "spool", transport=transport)
+        fail(tracer)
+        assert processor.force_flush(5_000)
+        assert ["OTEL_ERRSAMPLE_SPOOL_DIR"] == [
+            record.getMessage().split(":")[0] for record in caplog.records if record.levelno >= logging.WARNING
+        ]
+        spool = processor.stats().spool
+        assert spool is not None
+        assert "other users may enter it; it is expected to have mode 0700" == spool.state
+
+    def test_a_path_that_is_none_is_refused(self) -> None:
+        with pytest.raises(ConfigError, match="spool_dir is expected to be text, got 3"):
+            ErrorSpanProcessor(spool_dir=3)  # type: ignore[arg-type]

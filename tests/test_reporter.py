@@ -54,8 +54,20 @@ def test_every_outcome_has_its_sentence(reporter: Reporter, outcome: Outcome, ca
 
 
 def test_a_shutdown_with_losses_is_said(reporter: Reporter, caplog: pytest.LogCaptureFixture) -> None:
-    reporter.gave_up(12)
+    reporter.gave_up(12, 0)
     assert "shut down with 12 spans undelivered to 127.0.0.1:4317; stats() says which" == caplog.records[0].getMessage()
+
+
+def test_a_shutdown_that_leaves_spans_in_the_spool_says_whose_they_are(
+    reporter: Reporter, caplog: pytest.LogCaptureFixture
+) -> None:
+    reporter.gave_up(0, 7)
+    assert ["shut down with 7 spans in the spool for the next process to send to 127.0.0.1:4317"] == caplog.messages
+
+
+def test_a_shutdown_without_losses_is_not_said(reporter: Reporter, caplog: pytest.LogCaptureFixture) -> None:
+    reporter.gave_up(0, 0)
+    assert [] == caplog.messages
 
 
 def test_a_receiver_that_quotes_a_secret_does_not_bring_it_into_the_log(
