@@ -18,7 +18,7 @@ def markdown(path: Path = RESULTS) -> str:
     """Medians side by side, and the sentence that says what was measured."""
     results = json.loads(path.read_text(encoding="utf-8"))
     noop, *sides = (results["sides"][side] for side in ("noop", "stock", "ours"))
-    floor = median(noop["application_cpu_s"])
+    floor, idle = median(noop["application_cpu_s"]), median(_mib(noop["application_peak_bytes"]))
     export = [[cpu - floor for cpu in side["application_cpu_s"]] for side in sides]
     collector = [side["collector_cpu_s"] for side in sides]
     both = [[sum(pair) for pair in zip(*costs, strict=True)] for costs in zip(export, collector, strict=True)]
@@ -39,7 +39,7 @@ def markdown(path: Path = RESULTS) -> str:
     return (
         f"{table}\n\n{results['traces']:,} traces of {results['spans']:,} spans at {results['per_second']:g} traces a "
         f"second, {results['wanted']:,} of them wanted: {same}. What the application and the SDK do without any export, "
-        f"{floor:.1f} s, is taken off. {machine(results)}"
+        f"{floor:.1f} s, is taken off the CPU; they need {_number(idle)} MiB then. {machine(results)}"
     )
 
 
