@@ -110,7 +110,7 @@ class Collector(Peer):
     """The Collector with an OTLP receiver, which writes what its pipelines give to file exporters.
 
     `sections` are further parts of its configuration by name (processors, connectors), and `pipelines` its pipelines;
-    without any, all that comes in is written as it came. An exporter `file/NAME` writes what `payloads(NAME)` reads. It
+    without any, all that comes in is written as it came. `receiver` are settings of its protocols. An exporter `file/NAME` writes what `payloads(NAME)` reads. It
     answers after it wrote: where no batch processor is between, what is acknowledged is in the file, also when the
     Collector is killed.
     """
@@ -123,9 +123,11 @@ class Collector(Peer):
         sections: Mapping[str, Any] = MappingProxyType({}),
         pipelines: Mapping[str, Any] = WRITES_ALL,
         arguments: tuple[str, ...] = (),
+        receiver: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
     ) -> None:
         super().__init__()
         self._folder = folder
+        self._receiver = receiver
         self._sections = sections
         self._pipelines = pipelines
         self._arguments = arguments
@@ -138,12 +140,15 @@ class Collector(Peer):
         return [str(binary()), "--config", str(config), *self._arguments]
 
     def _document(self) -> dict[str, Any]:
-        endpoints = {name.partition("/")[0]: {"endpoint": f"127.0.0.1:{port}"} for name, port in self.ports.items()}
+        protocols: dict[str, Any] = {}
+        for name, port in self.ports.items():
+            protocol = name.partition("/")[0]
+            protocols[protocol] = {"endpoint": f"127.0.0.1:{port}", **self._receiver.get(protocol, {})}
         used = {name for pipeline in self._pipelines.values() for name in pipeline["exporters"]}
         files = {name: self._file_exporter(name) for name in used if name.startswith("file/")}
         return {
             **self._sections,
-            "receivers": {"otlp": {"protocols": endpoints}},
+            "receivers": {"otlp": {"protocols": protocols}},
             "exporters": {**self._sections.get("exporters", {}), **files},
             "service": {"telemetry": {"metrics": {"level": "none"}}, "pipelines": self._pipelines},
         }
@@ -181,9 +186,10 @@ class Rotel(Peer):
 
     ready = "Starting Rotel"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *arguments: str) -> None:
         super().__init__()
         self._folder = folder
+        self._arguments = arguments
         self._payloads: list[bytes] = []
         self._behind = Receiver("grpc", self._take)
 
@@ -203,7 +209,7 @@ class Rotel(Peer):
             "--otlp-grpc-endpoint", f"127.0.0.1:{self.ports['grpc']}",
             "--otlp-http-endpoint", f"127.0.0.1:{self.ports['http/protobuf']}",
             "--disable-batching", "--exporter", "otlp", "--otlp-exporter-protocol", "grpc",
-            "--otlp-exporter-endpoint", self._behind.url,
+            "--otlp-exporter-endpoint", self._behind.url, *self._arguments,
         ]  # fmt: skip
 
     def has(self, spans: int) -> bool:
