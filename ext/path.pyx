@@ -288,15 +288,16 @@ cdef class Path:
 
     cdef int keep(self, object span, object context, object attributes, object events, object status,
                   ErrorFacts facts, bint sampled, Decision* decision, object rule, bint waits, dict notes) except -2:
-        """enrich, encode and buffer, or wait; a failure gives the carried count back before it goes up."""
+        """enrich, encode and buffer, or wait; a failure is an ending like others, of which on_verdict is told."""
         cdef int ending = INTERNAL_ERROR
         cdef bint wanted = decision.action == KEEP or decision.action == HEAD and sampled
         try:
             ending = self.store(span, context, attributes, events, status, facts, sampled, decision, rule, waits, notes)
-        finally:
-            if ending != PENDING and decision.carried:
-                self.limits.give_back(decision.limiter, decision.slot, decision.carried)
-        if waits and wanted and ending != PENDING:
+        except BaseException as error:
+            self.swallow("on_end", error)
+        if ending != PENDING and decision.carried:
+            self.limits.give_back(decision.limiter, decision.slot, decision.carried)
+        if waits and wanted and ending != PENDING and ending != INTERNAL_ERROR:
             return self.keep(span, context, attributes, events, status, facts, sampled, decision, rule, False, notes)
         if ending == NOT_HELD:
             return ending_of(decision.action)

@@ -65,7 +65,8 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         scope: What is exported when an error is kept: "span", the failing span alone, "path", also its ancestors up
             to the local root, or "trace", every span of its trace in this process.
         enrich: Called as `enrich(span, facts)` for kept errors; returns attributes to add.
-        on_verdict: Called with a `Verdict` for every error, kept or not.
+        on_verdict: Called with a `Verdict` for every error, kept or not. What it or `enrich` raises is counted and goes
+            no further, the SystemExit of a signal handler that interrupts them included; Ctrl-C reaches the application.
         head_sampled: False to stand beside another processor and export only what the head sampler left out.
         fast_exceptions: False to leave `record_exception` to the SDK, which formats every stack anew.
         dry_run: True to export what the head sampler alone would, with a note of what would have happened to each span.

@@ -64,6 +64,24 @@ def test_what_is_no_span_is_an_internal_error_and_nothing_else(processor: ErrorS
     assert 1 == processor.stats().internal_errors["on_end"]
 
 
+class NoResource(ReadableSpan):
+    @property
+    def resource(self) -> Resource:
+        raise RuntimeError("no resource")
+
+
+def test_an_error_that_cannot_be_encoded_has_its_verdict_too() -> None:
+    verdicts: list[Verdict] = []
+    processor = ErrorSpanProcessor("all: keep", transport=CollectingTransport(), on_verdict=verdicts.append)
+    context = SpanContext(7, 8, False, TraceFlags(1))
+    processor.on_end(NoResource("s", context=context, status=Status(StatusCode.ERROR), start_time=1, end_time=2))
+    (verdict,) = verdicts
+    assert ("keep", "all", False, 8) == (verdict.action, verdict.rule, verdict.kept, verdict.span_id)
+    stats = processor.stats()
+    assert (1, {"on_end": 1}, True) == (stats.endings["internal_error"], dict(stats.internal_errors), stats.balanced)
+    processor.shutdown()
+
+
 def test_a_subclass_that_forgets_our_init_is_harmless() -> None:
     class Forgetful(ErrorSpanProcessor):
         def __init__(self) -> None:
