@@ -11,15 +11,14 @@ from __future__ import annotations
 import copy
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
-from opentelemetry.sdk.trace.sampling import Decision, ParentBasedTraceIdRatio, Sampler
+from opentelemetry.sdk.trace.sampling import Decision, ParentBasedTraceIdRatio, Sampler, SamplingResult
 from opentelemetry.trace import (
-    INVALID_SPAN_CONTEXT,
     NonRecordingSpan,
     SpanContext,
     Status,
@@ -41,6 +40,9 @@ TREE: Final = (("GET /", None), ("load", 0), ("query", 1), ("render", 0))
 MAY_FAIL: Final = (2, 3)
 
 SCOPES: Final = ("span", "path")
+
+FAILED: Final = Status(StatusCode.ERROR)
+FINE: Final = Status()
 
 
 def composable() -> Sampler:
@@ -81,47 +83,53 @@ class Backend(SpanExporter):
 
 
 class Traces:
-    """The application's spans, made once: for each trace they get its ids and what failed."""
+    """The application's spans: one after the other they get the ids of a trace and what failed in it."""
 
-    def __init__(self, sampler: ErrorAwareSampler, processors: Sequence[ErrorSpanProcessor]) -> None:
+    def __init__(self, sampler: ErrorAwareSampler, processors: Mapping[str, ErrorSpanProcessor]) -> None:
         self._sampler = sampler
-        self._hooks = [processor.on_end for processor in processors]
+        self._ends = [processor.on_end for processor in processors.values()]
+        # What the others learn from a span that starts, they have learnt from the first one.
+        self._starts: list[Any] = [processor.on_start for scope, processor in processors.items() if scope == "trace"]
         self._spans = [make_span(name) for name, _ in TREE]
-        self._healthy = [make_span(name) for name, _ in TREE]
-        for span in self._healthy:
-            span._context = SpanContext(7, 7, False, TraceFlags(0))
-        # The processor learns from a span that starts which sampler lets spans through.
-        self._healthy[0]._sampler = sampler  # type: ignore[attr-defined]
-        for processor in processors:
-            processor.on_start(self._healthy[0])
+        first: Any = make_span()
+        first._sampler = sampler
+        first._context = SpanContext(7, 7, False, TraceFlags(0))
+        for processor in processors.values():
+            processor.on_start(first)
+            processor.on_end(first)
 
     def end(self, trace_id: int, failing: Sequence[int]) -> None:
         root = self._sampler.should_sample(None, trace_id, TREE[0][0])
-        if root.decision is Decision.RECORD_ONLY and not failing:
-            for span in self._healthy:  # which trace it is makes no difference
-                for hook in self._hooks:
-                    hook(span)
-            return
-        if root.decision is Decision.DROP and not failing:
-            return
-        contexts: list[SpanContext] = []
-        for place, (name, above) in enumerate(TREE):
-            parent = INVALID_SPAN_CONTEXT if above is None else contexts[above]
-            result = root
-            if above is not None:
-                result = self._sampler.should_sample(set_span_in_context(NonRecordingSpan(parent)), trace_id, name)
-            assert result.decision is root.decision, "a trace has one decision"
-            flags = TraceFlags(result.decision is Decision.RECORD_AND_SAMPLE)
-            contexts.append(SpanContext(trace_id, place + 1, False, flags, result.trace_state))
+        told = bool(failing) or root.decision is Decision.RECORD_AND_SAMPLE
+        contexts = self._contexts(trace_id, root, told)
         if root.decision is Decision.DROP:
             return
-        for place in reversed(range(len(TREE))):
-            span, above = copy.copy(self._spans[place]), TREE[place][1]
+        # What may be exported is read later.
+        spans = [copy.copy(span) for span in self._spans] if told else self._spans
+        for place, span in enumerate(spans):
+            above = TREE[place][1]
             span._context = contexts[place]
             span._parent = None if above is None else contexts[above]
-            span._status = Status(StatusCode.ERROR if place in failing else StatusCode.UNSET)
-            for hook in self._hooks:
-                hook(span)
+            span._status = FAILED if place in failing else FINE
+            for start in self._starts:
+                start(span)
+        for span in reversed(spans):
+            for end in self._ends:
+                end(span)
+
+    def _contexts(self, trace_id: int, root: SamplingResult, ask: bool) -> list[SpanContext]:
+        """Of the spans of a trace; `ask` the sampler about children too, whose answer is the same for all traces."""
+        flags = TraceFlags(root.decision is Decision.RECORD_AND_SAMPLE)
+        contexts: list[SpanContext] = []
+        for place, (name, above) in enumerate(TREE):
+            result = root
+            if above is not None and ask:
+                result = self._sampler.should_sample(
+                    set_span_in_context(NonRecordingSpan(contexts[above])), trace_id, name
+                )
+                assert result.decision is root.decision, "a trace has one decision"
+            contexts.append(SpanContext(trace_id, place + 1, False, flags, result.trace_state))
+        return contexts
 
 
 def trace_ids() -> Any:
@@ -138,17 +146,17 @@ def test_exported_spans_tell_how_many_there_were_of_every_operation(head: str) -
     draw = random.Random(2026)
     sampler = HEADS[head]()
     backends = {scope: Backend() for scope in SCOPES}
-    processors = [
-        ErrorSpanProcessor("keep if error", backend, scope=scope, max_buffer_bytes=1 << 30)
+    processors = {
+        scope: ErrorSpanProcessor("keep if error", backend, scope=scope, max_buffer_bytes=1 << 30)
         for scope, backend in backends.items()
-    ]
+    }
     traces, failed = Traces(sampler, processors), 0
     for trace_id, _ in zip(trace_ids(), range(TRACES), strict=False):
         failing = [place for place in MAY_FAIL if draw.random() < FAILING]
         failed += len(failing)
         traces.end(trace_id, failing)
     assert failed / (TRACES * len(TREE)) == pytest.approx(0.02, rel=0.03)
-    for processor in processors:
+    for processor in processors.values():
         assert processor.shutdown(60_000)
         assert processor.stats().balanced
         assert not processor.stats().internal_errors
