@@ -16,7 +16,8 @@ from typing import Any
 from opentelemetry.sdk.trace import TracerProvider
 
 from benchmarks.__main__ import describe
-from benchmarks.collector.application import SEED, SIDES
+from benchmarks.collector import SIDES
+from benchmarks.collector.application import SEED
 from benchmarks.collector.render import RESULTS, markdown
 from benchmarks.collector.run import Run, run
 from benchmarks.collector.traffic import SeededIds, Shop, Trace

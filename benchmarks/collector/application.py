@@ -19,13 +19,13 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+from benchmarks.collector import SIDES
 from benchmarks.collector.policies import RULES
 from benchmarks.collector.traffic import SeededIds, Shop
 from benchmarks.sides import QUEUE
 from otel_errsample import ErrorAwareSampler, ErrorSpanProcessor
 
 SEED: Final = 20
-SIDES: Final = ("noop", "stock", "ours")
 
 
 def processor_of(side: str) -> SpanProcessor:

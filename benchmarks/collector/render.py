@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
+from benchmarks.collector import SIDES
 from benchmarks.render import machine
 
 RESULTS: Final = Path(__file__).with_name("results.json")
@@ -17,17 +18,14 @@ MIB: Final = 1 << 20
 def markdown(path: Path = RESULTS) -> str:
     """Medians side by side, and the sentence that says what was measured."""
     results = json.loads(path.read_text(encoding="utf-8"))
-    noop, *sides = (results["sides"][side] for side in ("noop", "stock", "ours"))
-    floor, idle = median(noop["application_cpu_s"]), median(_mib(noop["application_peak_bytes"]))
-    export = [[cpu - floor for cpu in side["application_cpu_s"]] for side in sides]
-    collector = [side["collector_cpu_s"] for side in sides]
-    both = [[sum(pair) for pair in zip(*costs, strict=True)] for costs in zip(export, collector, strict=True)]
+    sides = [results["sides"][side] for side in SIDES]
+    costs = [[side["application_cpu_s"], side["collector_cpu_s"]] for side in sides]
     rows = [
-        ("", "BatchSpanProcessor, tail_sampling", "ErrorSpanProcessor", "of the former"),
+        ("", "no export", "BatchSpanProcessor, tail_sampling", "ErrorSpanProcessor"),
         ("---", "---", "---", "---"),
-        _row("CPU of the application for its export, s", export),
-        _row("CPU of the Collector, s", collector),
-        _row("both, s", both),
+        _row("CPU of the application, s", [application for application, _ in costs]),
+        _row("CPU of the Collector, s", [collector for _, collector in costs]),
+        _row("both, s", [[sum(run) for run in zip(*side, strict=True)] for side in costs]),
         _row("most memory of the application, MiB", [_mib(side["application_peak_bytes"]) for side in sides]),
         _row("most memory of the Collector, MiB", [_mib(side["collector_peak_bytes"]) for side in sides]),
         _row("sent to the Collector, MiB", [_mib(side["wire_bytes"]) for side in sides]),
@@ -38,8 +36,7 @@ def markdown(path: Path = RESULTS) -> str:
     same = "both kept exactly these" if all(side["as_wanted"] for side in sides) else "THEY KEPT OTHERS"
     return (
         f"{table}\n\n{results['traces']:,} traces of {results['spans']:,} spans at {results['per_second']:g} traces a "
-        f"second, {results['wanted']:,} of them wanted: {same}. What the application and the SDK do without any export, "
-        f"{floor:.1f} s, is taken off the CPU; they need {_number(idle)} MiB then. {machine(results)}"
+        f"second, {results['wanted']:,} of them wanted: {same}. {machine(results)}"
     )
 
 
@@ -48,9 +45,7 @@ def _mib(values: list[int]) -> list[float]:
 
 
 def _row(what: str, sides: Sequence[Sequence[float]]) -> tuple[str, ...]:
-    """The two sides, and what ours is of the other."""
-    stock, ours = (median(values) for values in sides)
-    return (what, *map(_spread, sides), f"{ours / stock:.0%}")
+    return (what, *(_spread(values) if any(values) else "" for values in sides))
 
 
 def _spread(values: Sequence[float]) -> str:
