@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(wildcard ext/*.p* setup.py pyproject.toml)
 
-.PHONY: build test test-instrumentations test-servers test-zerocode collector test-collector lint format demo bench
+.PHONY: build test test-instrumentations test-servers test-zerocode test-versions collector test-collector lint format demo bench
 .PHONY: bench-collector readme clean
 
 build: $(VENV)/built
@@ -69,6 +69,21 @@ test-collector: collector
 test-zerocode: .venv-instrumentations/built
 	INSTRUMENTATIONS=required .venv-instrumentations/bin/python -m pytest tests/zerocode
 
+# The same on the oldest SDK, an older one and the newest, each with what was released for it. RECORD=1 as above.
+SDKS := 1.40.0/opentelemetry-distro==0.61b0 \
+	1.44.0/opentelemetry-distro==0.65b0/opentelemetry-configuration==0.65b0 \
+	1.45.2/opentelemetry-distro==0.66b2/opentelemetry-configuration==0.66b2
+
+test-versions:
+	for set in $(SDKS); do \
+		sdk=$${set%%/*}; \
+		venv=.venv-sdk-$$sdk; \
+		$(PYTHON) -m venv $$venv && \
+		$$venv/bin/python -m pip install --quiet --editable '.[test]' opentelemetry-sdk==$$sdk \
+			opentelemetry-exporter-otlp==$$sdk $$(echo $${set#*/} | tr / ' ') && \
+		INSTRUMENTATIONS=required $$venv/bin/python -m pytest tests/zerocode || exit 1; \
+	done
+
 bench: build
 	$(BIN)/python -m benchmarks
 
@@ -88,4 +103,4 @@ demo: .venv-demo/built
 	.venv-demo/bin/python -m demo
 
 clean:
-	rm -rf $(VENV) .venv-demo .venv-instrumentations .venv-servers build dist *.egg-info otel_errsample/*.so ext/*.c
+	rm -rf $(VENV) .venv-sdk-* .venv-demo .venv-instrumentations .venv-servers build dist *.egg-info otel_errsample/*.so ext/*.c

@@ -56,6 +56,22 @@ def test_one_channel_serves_many_sends_and_survives_a_refusal() -> None:
         assert 1 == len(channels)
 
 
+def test_a_wrapper_of_an_instrumentation_is_passed_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    function = grpc.insecure_channel
+
+    def inner(*arguments: object, **options: object) -> grpc.Channel:
+        raise AssertionError("wrapped twice, it is passed by twice")
+
+    def wrapper(*arguments: object, **options: object) -> grpc.Channel:
+        raise AssertionError("the wrapper was called")
+
+    monkeypatch.setattr(inner, "__wrapped__", function, raising=False)
+    monkeypatch.setattr(wrapper, "__wrapped__", inner, raising=False)
+    monkeypatch.setattr(grpc, "insecure_channel", wrapper)
+    with exchange() as (transport, _):
+        assert Outcome.ACCEPTED is transport.send(_ONE, 5.0).outcome
+
+
 def test_a_channel_that_led_nowhere_is_dropped() -> None:
     with exchange(Reply(fault="black_hole")) as (transport, _):
         assert "DEADLINE_EXCEEDED" == transport.send(_ONE, 0.2).cause

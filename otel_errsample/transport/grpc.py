@@ -144,9 +144,9 @@ class GrpcTransport:
 
     def _new_channel(self) -> grpc.Channel:
         if not self._secure:
-            return grpc.insecure_channel(self.endpoint, options=self._options)
+            return _uninstrumented(grpc.insecure_channel)(self.endpoint, options=self._options)
         credentials = grpc.ssl_channel_credentials(*self._certificates.pem())
-        return grpc.secure_channel(self.endpoint, credentials, options=self._options)
+        return _uninstrumented(grpc.secure_channel)(self.endpoint, credentials, options=self._options)
 
     def _failure(self, error: grpc.RpcError, channel: grpc.Channel, payload: bytes) -> Answer:
         code, details = error.code().name, str(error.details() or "")
@@ -165,6 +165,17 @@ class GrpcTransport:
             if self._channel is channel:
                 self._channel = None
             channel.close()
+
+
+def _uninstrumented(function: Callable[..., grpc.Channel]) -> Callable[..., grpc.Channel]:
+    """The function itself, where an instrumentation has put a wrapper in its place.
+
+    Its spans are suppressed while we send, but not what it does to a channel: opened at exit, it asks for instruments of
+    metrics that are shut down, and says so on stderr.
+    """
+    while (inner := getattr(function, "__wrapped__", None)) is not None:
+        function = inner
+    return function
 
 
 def _settle(patience: float) -> None:

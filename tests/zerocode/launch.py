@@ -8,18 +8,16 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from otel_errsample.testing.receiver import Receiver
+from otel_errsample.testing.store import Request
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 BIN = Path(sys.executable).parent
 ENDS_IN = 90.0
-
-SDK = tuple(int(part) for part in version("opentelemetry-sdk").split(".")[:2])
 
 
 @dataclass
@@ -33,6 +31,7 @@ class Run:
     """The attributes of each span by its name."""
     arrived: list[str] = field(default_factory=list)
     """The names in order of arrival."""
+    requests: list[Request] = field(default_factory=list)
 
     @property
     def told(self) -> dict[str, Any]:
@@ -68,8 +67,8 @@ def launch(
             timeout=ENDS_IN,
             check=False,
         )
-        received = receiver.spans()
-    run = Run(done.returncode, done.stdout, [line for line in done.stderr.splitlines() if line])
+        received, requests = receiver.spans(), receiver.requests
+    run = Run(done.returncode, done.stdout, [line for line in done.stderr.splitlines() if line], requests=requests)
     for one in received:
         run.arrived.append(one.span.name)
         run.spans[one.span.name] = {each.key: _value(each.value) for each in one.span.attributes}
