@@ -36,9 +36,8 @@ cdef class Path:
     cdef bint leaves_head_sampled       # stands beside another processor: what the head sampler kept is not ours
     cdef bint enabled                   # else it does what a BatchSpanProcessor does: the head sample, as it is
     cdef bint aside                     # a second one on this provider, to the same receiver: all is the first one's
-    cdef object user_enrich, on_verdict
+    cdef object user_enrich, on_verdict, start_worker
     cdef object rebuild                 # for a user's exporter: (span, trace_state, extra, bare) -> ReadableSpan
-    cdef object start_worker
     cdef bint worker_alive
     cdef object last_sampler
     cdef uint64_t floor                 # unsampled spans arrive from this randomness on; 2**56: none does
