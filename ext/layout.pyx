@@ -10,6 +10,7 @@ from cpython.object cimport PyObject, PyObject_GenericGetAttr, PyObject_GetAttr
 from cpython.ref cimport Py_TYPE
 from cpython.dict cimport PyDict_Check
 from cpython.tuple cimport PyTuple_GET_ITEM
+from cpython.type cimport PyType_IsSubtype
 
 cdef PyObject* READABLE = NULL      # the probed type, kept alive by sys.modules; NULL: public properties only
 cdef PyObject* ATTRIBUTES = NULL    # BoundedAttributes, whose _dict is a dict
@@ -49,6 +50,13 @@ cdef inline object part(object owner, PyObject* known, int at, str private, str 
     if <PyObject*> Py_TYPE(owner) == known:
         return stored(owner, at, private)
     return PyObject_GetAttr(owner, public)
+
+
+cdef inline object started_part(object span, str private, str public):
+    """A field of a span that starts; what the SDK's own class has of a ReadableSpan is where that one has it."""
+    if READABLE != NULL and PyType_IsSubtype(<object> Py_TYPE(span), <object> READABLE):
+        return PyObject_GenericGetAttr(span, private)
+    return PyObject_GetAttr(span, public)
 
 
 cdef inline object span_context(object span):

@@ -68,11 +68,11 @@ cdef class Undecided:
         cdef uint64_t now = 0
         cdef OpenSpan started
         cdef Trace* trace
-        cdef object context = span_context(span)
+        cdef object context = started_part(span, "_context", "context")
         cdef object parent
         if not trace_key(context, &high, &low):
             return 0
-        parent = span_parent(span)
+        parent = started_part(span, "_parent", "parent")
         started.span = span_number(context)
         started.parent = 0 if parent is None or context_is_remote(parent) else span_number(parent)
         started.left_out = 0
