@@ -7,12 +7,13 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import psutil
 import pytest
 from opentelemetry.context import Context
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, TraceIdRatioBased
 from opentelemetry.trace import (
     NonRecordingSpan,
     SpanContext,
@@ -253,11 +254,15 @@ def test_an_error_that_comes_after_its_trace_was_let_go_keeps_what_comes_with_it
 
 def test_roots_that_never_end_cost_a_bounded_number_of_traces() -> None:
     it = service(max_buffer_bytes=1 << 20)
+    process, resident = psutil.Process(), 0
     for number in range(1, 100_001):
+        if number == 20_000:
+            resident = process.memory_info().rss
         begin(it.processor, number, 1)
         if number % 10 == 0:
             begin(it.processor, number, 2, 1)
             it.processor.on_end(a_span(2, 1, trace=number))
+    assert process.memory_info().rss - resident < 8 << 20
     stats = it.processor.stats()
     assert 16_384 == it.processor.traces
     assert stats.balanced
@@ -296,6 +301,33 @@ def test_a_span_waits_for_the_smallest_threshold_among_its_reasons(rules: str, h
         span._context = SpanContext(trace, number, False, TraceFlags(1 if head else 0), state)
         it.processor.on_end(span)
     assert expected == threshold(it.spans()["3"])
+
+
+@pytest.mark.parametrize(
+    ("sampler", "expected"),
+    [
+        (ErrorAwareSampler(ParentBased(TraceIdRatioBased(0.5))), {0}),  # writes no threshold, and has one all the same
+        (ErrorAwareSampler(0.5, record=0.75), {1 << 54}),
+    ],
+    ids=["classic", "recorded share"],
+)
+def test_what_is_known_of_the_head_sampler_counts(sampler: ErrorAwareSampler, expected: set[int]) -> None:
+    transport = CollectingTransport()
+    processor = ErrorSpanProcessor(KEEP_ERRORS, scope="trace", transport=transport)
+    provider = TracerProvider(sampler, resource=RESOURCE, shutdown_on_exit=False)
+    provider.add_span_processor(processor)
+    tracer = provider.get_tracer("test")
+    for _ in range(40):
+        with tracer.start_as_current_span("root"):
+            with tracer.start_as_current_span("before"):
+                pass
+            with failing(tracer, "error"):
+                pass
+    assert processor.shutdown(10_000)
+    assert processor.stats().balanced
+    spans = transport.spans()
+    assert 3 * 20 < len(spans) == processor.stats().ended
+    assert expected == {threshold(span) for span in spans}
 
 
 def test_without_an_error_the_head_sampler_and_the_share_of_a_rule_say_the_weight() -> None:
