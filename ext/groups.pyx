@@ -4,6 +4,7 @@ cdef enum:
     # Distinct (resource, scope) pairs remembered. An application has tens; one that makes a tracer per request must
     # not grow us. Records keep the groups they need.
     MOST_GROUPS = 512
+    LEAST_SPAN = 4096       # bytes that hold ids, name, status and the most telling attributes
 
 
 cdef class Groups:
@@ -84,3 +85,8 @@ cdef Group encoded_group(object resource, object scope):
 cdef inline size_t overhead_of(Group group):
     """With two tags and two lengths of at most five bytes each."""
     return (len(group.resource_head) + len(group.resource_tail) + len(group.scope_head) + len(group.scope_tail) + 12)
+
+
+cdef inline size_t room_for(size_t most, Group group) noexcept:
+    """Bytes for one encoded span; a resource that leaves almost none must not cost the span its identity."""
+    return max(most, group.overhead + LEAST_SPAN) - group.overhead

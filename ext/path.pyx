@@ -5,7 +5,6 @@ from libc.string cimport memset
 
 cdef enum:
     SAMPLED = 1             # W3C trace-flags bit
-    LEAST_SPAN = 4096       # bytes that hold ids, name, status and the most telling attributes
 
 
 cdef class Path:
@@ -443,8 +442,3 @@ cdef class Path:
         self.groups.clear()
         self.buffer.restart_in_child()      # last: it drops references
         self.worker_alive = False
-
-
-cdef inline size_t room_for(size_t most, Group group) noexcept:
-    """Bytes for one encoded span; a resource that leaves almost none must not cost the span its identity."""
-    return max(most, group.overhead + LEAST_SPAN) - group.overhead
