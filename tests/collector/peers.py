@@ -135,6 +135,7 @@ class Collector(Peer):
 
     def command(self) -> list[str]:
         self._runs += 1
+        self._folder.mkdir(exist_ok=True)
         config = self._folder / "collector.yaml"
         config.write_text(json.dumps(self._document(), indent=2), encoding="utf-8")  # YAML has all of JSON
         return [str(binary()), "--config", str(config), *self._arguments]
