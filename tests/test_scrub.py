@@ -17,6 +17,14 @@ from opentelemetry.util.types import AnyValue
 from otel_errsample import ErrorFacts, ErrorSpanProcessor, Verdict
 from otel_errsample.errors import ConfigError
 from otel_errsample.testing.transport import CollectingTransport
+from tests.carriers import (
+    CARRIERS,
+    as_event_attribute,
+    as_message,
+    as_note,
+    as_span_name,
+    fail,
+)
 from tests.secrets import Planted, planted
 
 PLANTED = planted(220)
@@ -76,87 +84,6 @@ def attributes_of(owner: Any) -> dict[str, Any]:
     }
 
 
-def fail(tracer: Tracer, error: BaseException, name: str = "work") -> None:
-    with pytest.raises(type(error)), tracer.start_as_current_span(name):
-        raise error
-
-
-# The carriers: each brings a text onto a span in its own way.
-
-
-def as_message(tracer: Tracer, text: str) -> None:
-    fail(tracer, ValueError(text))
-
-
-def as_key(tracer: Tracer, text: str) -> None:
-    fail(tracer, KeyError(text))
-
-
-def as_cause(tracer: Tracer, text: str) -> None:
-    error = ValueError("outer")
-    error.__cause__ = KeyError(text)
-    fail(tracer, error)
-
-
-def as_context(tracer: Tracer, text: str) -> None:
-    try:
-        raise OSError(text)
-    except OSError:
-        fail(tracer, ValueError("outer"))
-
-
-def as_note(tracer: Tracer, text: str) -> None:
-    error = ValueError("plain")
-    if hasattr(error, "add_note"):
-        error.add_note("a note")
-        error.add_note(text)
-    fail(tracer, error)
-
-
-def as_stack(tracer: Tracer, text: str) -> None:
-    stack = f'Traceback (most recent call last):\n  File "a.py", line 1, in f\n    f()\nValueError: {text}\n'
-    with tracer.start_as_current_span("work") as span:
-        span.add_event("exception", {"exception.type": "ValueError", "exception.stacktrace": stack})
-        span.set_status(Status(StatusCode.ERROR))
-
-
-def as_description(tracer: Tracer, text: str) -> None:
-    tracer.start_span("work").end()
-    with tracer.start_as_current_span("work") as span:
-        span.set_status(Status(StatusCode.ERROR, text))
-
-
-def as_event_attribute(tracer: Tracer, text: str) -> None:
-    with tracer.start_as_current_span("work") as span:
-        span.add_event("retried", {"why": text, "attempt": 2})
-
-
-def as_event_item(tracer: Tracer, text: str) -> None:
-    with tracer.start_as_current_span("work") as span:
-        span.add_event("retried", {"whys": ["first", text], "attempt": 2})
-
-
-def as_event_name(tracer: Tracer, text: str) -> None:
-    with tracer.start_as_current_span("work") as span:
-        span.add_event(text)
-
-
-def as_span_name(tracer: Tracer, text: str) -> None:
-    tracer.start_span(text).end()
-
-
-def as_second_error(tracer: Tracer, text: str) -> None:
-    """Recorded twice, by an inner and an outer handler."""
-    with pytest.raises(ValueError), tracer.start_as_current_span("work") as span:
-        error = ValueError(text)
-        span.record_exception(error)
-        raise error
-
-
-CARRIERS = (
-    as_message, as_key, as_cause, as_context, as_note, as_stack, as_description, as_event_attribute, as_event_item,
-    as_event_name, as_span_name, as_second_error,
-)  # fmt: skip
 by_carrier = pytest.mark.parametrize("carry", CARRIERS, ids=lambda carry: carry.__name__)
 
 
