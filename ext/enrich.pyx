@@ -123,6 +123,15 @@ cdef put_origin(dict extra, object attributes, ErrorFacts facts):
         extra["errsample.propagated"] = True
 
 
+cdef dict note_handled(dict extra, object attributes, object events):
+    """With a note, where an exception was recorded on the span although it did not fail."""
+    if events is None or exception_event(events, 0) is None:
+        return extra
+    if attributes is not None and "errsample.handled" in attributes:
+        return extra
+    return {**(extra or {}), "errsample.handled": True}
+
+
 cdef put_chain(dict extra, object attributes, ErrorFacts facts, Py_ssize_t room):
     cdef tuple names
     if facts.chain is None or len(extra) >= MOST_ATTRIBUTES:

@@ -32,6 +32,7 @@ cdef class Path:
     cdef uint64_t followed              # spans kept at their ends for the sake of another one only
     cdef uint64_t[5] rehearsed          # spans by what would have been done, numbered as ACTIONS
     cdef bint repeats_stacks            # on every span that an exception passes
+    cdef bint tells_handled             # exceptions that were recorded on spans that did not fail
     cdef bint leaves_head_sampled       # stands beside another processor: what the head sampler kept is not ours
     cdef bint enabled                   # else it does what a BatchSpanProcessor does: the head sample, as it is
     cdef bint aside                     # a second one on this provider, to the same receiver: all is the first one's
@@ -52,7 +53,7 @@ cdef class Path:
     def prepare(self, Ledger ledger, Limits limits, Tallies tallies, Buffer buffer, RuleTable table,
                 Classifier classifier, *, Recorder recorder, str scope, size_t most_span_bytes,
                 uint64_t most_waiting_ns, bint enabled, bint leaves_head_sampled, bint dry_run, bint repeats_stacks,
-                str scrub, user_enrich, on_verdict, rebuild, start_worker):
+                bint tells_handled, str scrub, user_enrich, on_verdict, rebuild, start_worker):
         """Put the stages together; once, before the first span."""
         self.ledger = ledger
         self.limits = limits
@@ -68,6 +69,7 @@ cdef class Path:
         self.leaves_head_sampled = leaves_head_sampled
         self.dry_run = dry_run
         self.repeats_stacks = repeats_stacks
+        self.tells_handled = tells_handled
         self.scrubber = Scrubber(scrub)
         self.user_enrich = user_enrich
         self.on_verdict = on_verdict
@@ -340,6 +342,8 @@ cdef class Path:
             extra = enrich(facts, attributes, rule, scope, decision.carried, wanted and by_processor(decision, sampled))
             if notes is not None:
                 extra = {**notes, **(extra or {})}
+            if self.tells_handled and facts is None:
+                extra = note_handled(extra, attributes, events)
         if not waits and (decision.left_out or decision.partial):
             extra, encoded = note_missing(extra, encoded, decision, attributes)
         if self.user_enrich is not None and failed and wanted:

@@ -464,6 +464,7 @@ class Path:
         leaves_head_sampled: bool,
         dry_run: bool,
         repeats_stacks: bool,
+        tells_handled: bool,
         scrub: str,
         user_enrich: Callable[[ReadableSpan, ErrorFacts], Mapping[str, AnyValue] | None] | None,
         on_verdict: Callable[[Verdict], None] | None,

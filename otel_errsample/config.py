@@ -157,6 +157,12 @@ SETTINGS: Final = (
         "`true`: repeat an exception's stack trace on every span it passes. Otherwise the first kept one has it, and the others name that span.",
     ),
     Setting(
+        "handled",
+        "OTEL_ERRSAMPLE_HANDLED",
+        False,
+        "`true`: an exported span that did not fail, and on which an exception was recorded, says `errsample.handled`.",
+    ),
+    Setting(
         "dry_run",
         "OTEL_ERRSAMPLE_DRY_RUN",
         False,
@@ -268,6 +274,7 @@ class Settings:
     helper_frames: tuple[str, ...]
     fast_exceptions: bool
     propagated_stacks: bool
+    handled: bool
     dry_run: bool
     scrub: str
     spool_dir: str

@@ -190,6 +190,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
             dry_run=settings.dry_run,
             scrub=settings.scrub if settings.enabled else "off",
             repeats_stacks=settings.propagated_stacks,
+            tells_handled=settings.handled and settings.enabled,
             user_enrich=enrich,
             on_verdict=on_verdict,
             rebuild=enriched if exporter is not None else None,

@@ -43,6 +43,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
         helper_frames=(),
         fast_exceptions=True,
         propagated_stacks=False,
+        handled=False,
         dry_run=False,
         scrub="default",
         spool_dir="",

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from otel_errsample import ErrorSpanProcessor, _hot
 from otel_errsample.testing.transport import CollectingTransport
@@ -39,6 +41,33 @@ def size_of(extra: dict[str, Any]) -> int:
         texts = value if isinstance(value, tuple) else (value,)
         total += len(key) + sum(len(text.encode()) if isinstance(text, str) else 8 for text in texts)
     return total
+
+
+HANDLED = {"exception.type": "KeyError", "exception.message": "'a'"}
+
+
+@pytest.mark.parametrize(
+    ("setting", "span", "told"),
+    [
+        pytest.param("true", make_span(events=[HANDLED]), True, id="recorded"),
+        pytest.param("false", make_span(events=[HANDLED]), None, id="not asked for"),
+        pytest.param("true", make_span(), None, id="nothing recorded"),
+        pytest.param("true", make_span(events=[HANDLED], status="ERROR"), None, id="failed"),
+        pytest.param(
+            "true", make_span(events=[HANDLED], attributes={"errsample.handled": 7}), 7, id="said by the span"
+        ),
+    ],
+)
+def test_an_exception_that_was_recorded_and_did_not_leave_is_marked_where_asked_for(
+    monkeypatch: pytest.MonkeyPatch, setting: str, span: ReadableSpan, told: object
+) -> None:
+    monkeypatch.setenv("OTEL_ERRSAMPLE_HANDLED", setting)
+    memory = InMemorySpanExporter()
+    processor = ErrorSpanProcessor("all: keep", memory)
+    processor.on_end(span)
+    processor.shutdown()
+    (exported,) = memory.get_finished_spans()
+    assert told == dict(exported.attributes or {}).get("errsample.handled")
 
 
 def test_a_kept_error_carries_its_facts() -> None:

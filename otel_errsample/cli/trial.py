@@ -78,6 +78,7 @@ class Trial:
             leaves_head_sampled=False,
             dry_run=False,
             repeats_stacks=settings.propagated_stacks,
+            tells_handled=settings.handled,
             scrub=settings.scrub,
             user_enrich=None,
             on_verdict=on_verdict,
