@@ -51,10 +51,20 @@ cdef extern from *:
     #if defined(__x86_64__) && defined(__GNUC__)
     __attribute__((target("sse4.2")))
     static uint32_t errsample_crc_sse42(uint32_t crc, const char* data, size_t size) {
-        uint64_t word, wide = crc;
+        uint64_t one, two, three, four, wide = crc;
+        for (; size >= 32; size -= 32, data += 32) {
+            memcpy(&one, data, 8);
+            memcpy(&two, data + 8, 8);
+            memcpy(&three, data + 16, 8);
+            memcpy(&four, data + 24, 8);
+            wide = __builtin_ia32_crc32di(wide, one);
+            wide = __builtin_ia32_crc32di(wide, two);
+            wide = __builtin_ia32_crc32di(wide, three);
+            wide = __builtin_ia32_crc32di(wide, four);
+        }
         for (; size >= 8; size -= 8, data += 8) {
-            memcpy(&word, data, 8);
-            wide = __builtin_ia32_crc32di(wide, word);
+            memcpy(&one, data, 8);
+            wide = __builtin_ia32_crc32di(wide, one);
         }
         crc = (uint32_t) wide;
         while (size--)

@@ -1,0 +1,1 @@
+"""Faults of many kinds against the stock span processor and ours, side by side."""
