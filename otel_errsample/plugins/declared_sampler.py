@@ -61,5 +61,7 @@ def _head(options: Mapping[str, Any]) -> float | Sampler:
     from opentelemetry.configuration._conversion import _dict_to_dataclass
     from opentelemetry.configuration.models import Sampler as Section
 
-    head: Sampler = _tracer_provider._create_sampler(_dict_to_dataclass(options["head"], Section))
+    # To older releases `always_off:` without anything under it means that it is not there.
+    filled = {name: {} if section is None else section for name, section in options["head"].items()}
+    head: Sampler = _tracer_provider._create_sampler(_dict_to_dataclass(filled, Section))
     return head
