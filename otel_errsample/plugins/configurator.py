@@ -27,7 +27,8 @@ class ErrsampleConfigurator(_OTelSDKConfigurator):
     """Chosen by `OTEL_PYTHON_CONFIGURATOR=errsample`.
 
     Where that is unset the launcher takes the first configurator it finds, which may be this one: then the next one
-    does the work, as if this package were not installed. With `OTEL_ERRSAMPLE_ENABLED=false` the SDK's own does.
+    does the work, as if this package were not installed. With `OTEL_ERRSAMPLE_ENABLED=false` the SDK's own does, and
+    where a file has entries of ours, they behave as its batch processor.
     """
 
     _instance = None  # not the one that a base class keeps for itself
@@ -35,8 +36,8 @@ class ErrsampleConfigurator(_OTelSDKConfigurator):
     def _configure(self, **kwargs: Any) -> None:
         if not is_named():
             _leave_to_the_next(kwargs)
-        elif switched() is False:
-            super()._configure(**kwargs)
+        elif switched() is False and not os.environ.get(_FILE):
+            super()._configure(**kwargs)  # which refuses a file with an entry of ours; there ours does as the SDK's
         else:
             self.set_up(**kwargs)
 

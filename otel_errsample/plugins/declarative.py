@@ -51,8 +51,11 @@ def configure(config: Any) -> bool:
         with declaring(_additional(getattr(config.tracer_provider, "sampler", None)).get(NAME)):
             configure_sdk(config)
     except Exception as error:
-        logger.error("OTEL_CONFIG_FILE cannot be used, the environment is instead: %s", " ".join(str(error).split()))
-        return isinstance(get_tracer_provider(), TracerProvider)  # else a second attempt could not set anything
+        reason = " ".join(str(error).split())
+        if not isinstance(get_tracer_provider(), TracerProvider):
+            logger.error("OTEL_CONFIG_FILE cannot be used, the environment is instead: %s", reason)
+            return False
+        logger.error("OTEL_CONFIG_FILE: only traces are configured: %s", reason)  # they came first and stand
     provider = get_tracer_provider()
     if isinstance(provider, TracerProvider):
         for entry in entries:

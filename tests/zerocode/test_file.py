@@ -52,6 +52,12 @@ tracer_provider:
         assert (OURS, []) == (run.processors, ours_of(run))
         assert_explained(run)
 
+    def test_disabled_it_behaves_as_a_batch_processor(self, tmp_path: Path) -> None:
+        text = "tracer_provider:\n  processors: [{errsample: {rules: drop}}]\n"
+        run = configured(tmp_path, text, **SELECTED, OTEL_ERRSAMPLE_ENABLED="false")
+        assert (OURS, ALL, []) == (run.processors, set(run.spans), ours_of(run))
+        assert "errsample.kind" not in run.spans["pay"]
+
     def test_it_may_have_any_exporter_of_the_sdk(self, tmp_path: Path) -> None:
         run = configured(
             tmp_path, "tracer_provider:\n  processors: [{errsample: {exporter: {console: null}}}]\n", **SELECTED
@@ -134,6 +140,15 @@ def test_the_hook_takes_over_what_a_file_configured(tmp_path: Path) -> None:
     assert_explained(run)
 
 
+@pytest.mark.way("declarative file, exporter")
+def test_the_exporter_takes_options_behind_a_batch_processor(tmp_path: Path) -> None:
+    text = "tracer_provider:\n  processors: [{batch: {exporter: {errsample: {rules: 'mine: keep if error', scop: span}}}}]\n"
+    run = configured(tmp_path, text)
+    assert STOCK == run.processors
+    assert_explained(run, "mine")
+    assert "exporter.errsample: 'scop' is no option and is left out; did you mean 'scope'?" in run.err
+
+
 @pytest.mark.way("declarative file, sampler")
 class TestSampler:
     FILE = f"""
@@ -160,6 +175,19 @@ tracer_provider:
         (line,) = ours_of(run)
         assert line.startswith("tracer_provider.sampler.errsample: ratio_or_sampler is expected to be a number")
         assert_explained(run)
+
+
+@pytest.mark.way("bad input")
+def test_metrics_that_cannot_be_configured_cost_no_traces(tmp_path: Path) -> None:
+    text = """
+tracer_provider: {processors: [{errsample: {}}]}
+meter_provider: {readers: [{periodic: {exporter: {nosuch: {}}}}]}
+"""
+    run = configured(tmp_path, text, **SELECTED)
+    (line,) = ours_of(run)
+    assert line.startswith("OTEL_CONFIG_FILE: only traces are configured: ")
+    assert OURS == run.processors
+    assert_explained(run)
 
 
 @pytest.mark.way("bad input")
