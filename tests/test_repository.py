@@ -29,7 +29,6 @@ TESTED_BY = {
     "otel_errsample/plugins/__init__.py": "test_plugins_sampler",  # a docstring
     "otel_errsample/plugins/configurator.py": "zerocode/test_environment",  # through opentelemetry-instrument
     "otel_errsample/plugins/declarative.py": "zerocode/test_file",  # through opentelemetry-configuration
-    "otel_errsample/plugins/declared_sampler.py": "zerocode/test_file",
     "otel_errsample/plugins/environment_variables.py": "zerocode/test_environment",
     "otel_errsample/plugins/exporter.py": "zerocode/test_environment",
     "otel_errsample/plugins/hook.py": "zerocode/test_environment",

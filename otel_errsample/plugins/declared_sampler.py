@@ -17,7 +17,7 @@ from otel_errsample.sampler import ErrorAwareSampler
 logger = logging.getLogger("otel_errsample")
 
 _PLACE: Final = "tracer_provider.sampler.errsample"
-_KEYS: Final = ("ratio", "head")
+_KEYS: Final = ("ratio", "head", "record")
 
 # What our configurator found in the file, since the SDK calls without the options that stand there.
 _declared: dict[str, Any] = {}
@@ -36,7 +36,7 @@ def declaring(options: object) -> Iterator[None]:
 
 
 def declared_sampler(**options: Any) -> ErrorAwareSampler:
-    """The sampler of the options: `ratio`, or `head`, a sampler as the file's schema has them.
+    """The sampler of the options: `ratio`, or `head`, a sampler as the file's schema has them; with it `record`.
 
     Without either, `OTEL_TRACES_SAMPLER_ARG` says. What cannot be used is one warning, and the SDK's default is the head
     sampler. Never raises.
@@ -47,7 +47,7 @@ def declared_sampler(**options: Any) -> ErrorAwareSampler:
     if options.get("ratio") is None and options.get("head") is None:
         return traces_sampler(os.environ.get(OTEL_TRACES_SAMPLER_ARG))
     try:
-        return ErrorAwareSampler(_head(options))
+        return ErrorAwareSampler(_head(options), record=options.get("record", 1.0))
     except Exception as error:
         logger.warning("%s: %s; the default samples", _PLACE, " ".join(str(error).split()))
         return ErrorAwareSampler(DEFAULT_ON)
