@@ -1,8 +1,8 @@
-"""`python -m tools.collector`: build the OpenTelemetry Collector that tests and benchmarks run, where it is not there yet.
+"""`python -m tools.collector`: build the OpenTelemetry Collector that tests and benchmarks run, unless it is there.
 
 Its own builder puts it together from the modules that the manifest pins. The binary is kept outside the tree, under
-`$XDG_CACHE_HOME` or ~/.cache, in a directory named after the version and the manifest's content. Exit status 0 also where
-Go is missing, which is said: what needs the Collector is skipped there.
+`$XDG_CACHE_HOME` or ~/.cache, in a directory named after the version and the manifest's content. Exit status 0 also
+where Go is missing, which is said: what needs the Collector is skipped there.
 """
 
 from __future__ import annotations

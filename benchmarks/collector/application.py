@@ -1,4 +1,4 @@
-"""The application: `python -m benchmarks.collector.application SIDE TRACES PER_SECOND`, exporting as its environment says.
+"""The application: `python -m benchmarks.collector.application SIDE TRACES PER_SECOND`; its environment says where to.
 
 Ends the traffic at a steady pace, flushes, and prints one line of JSON: what it cost this process, and what it ended.
 """

@@ -86,8 +86,11 @@ class Shop:
         }
         root = self._start(f"POST {route}", None, SpanKind.SERVER, attributes)
         for _ in range(self._draw.randrange(2, 6)):
-            statement = {"db.system.name": "postgresql", "db.query.text": f"SELECT * FROM orders WHERE id = {took} /* {'x' * 60} */"}  # fmt: skip
-            self._end(self._start("SELECT orders", root, SpanKind.CLIENT, statement), self._draw.randrange(500, 9_000))
+            query = f"SELECT id, customer, total, created_at FROM orders WHERE customer = {took} AND open ORDER BY id"
+            call = self._start(
+                "SELECT orders", root, SpanKind.CLIENT, {"db.system.name": "postgresql", "db.query.text": query}
+            )
+            self._end(call, self._draw.randrange(500, 9_000))
         provider = self._start("POST", root, SpanKind.CLIENT, {"server.address": "pay.example.com", "server.port": 443})
         if kind == "forced":
             provider.set_attribute("app.force_sample", True)
