@@ -227,7 +227,7 @@ cdef class Path:
         if on_path or reach != SCOPE_SPAN:
             self.mark_parent(span, rule if decision.action == KEEP else marking, &decision, &mark)
         if reach == SCOPE_TRACE and self.tracing:
-            self.undecided.pull_in(span, context, rule, &decision, self.rehearsed)
+            self.undecided.pull_in(span, context, rule, &decision, self.marks, self.rehearsed)
         elif waits and self.dry_run:
             self.undecided.rehearse(context, decision.action)
         if facts is not None and facts.raised.address:

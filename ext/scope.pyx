@@ -88,7 +88,6 @@ cdef class Marks:
         The head sampler is left out of the parent's reasons: it has its own word when the parent ends.
         """
         cdef uint64_t trace, span
-        cdef Mark* place
         cdef Mark made
         if parent is None or context_is_remote(parent):
             return 0
@@ -100,13 +99,18 @@ cdef class Marks:
         made.lane = decision.lane
         if decision.action != KEEP:
             made = own[0]
-        place = self.find(trace, span)
+        self.set(trace, span, rule, &made)
+        return 0
+
+    cdef void set(self, uint64_t trace, uint64_t span, object rule, Mark* made) noexcept:
+        """Mark a span, or give its mark one more reason."""
+        cdef Mark* place = self.find(trace, span)
         if place == NULL:
             place = self.oldest(trace, span)
             self.count += place.span == 0
             Py_INCREF(rule)
             Py_XDECREF(place.rule)
-            place[0] = made
+            place[0] = made[0]
             place.trace, place.span, place.rule = trace, span, <PyObject*> rule
         else:
             place.lane = max(place.lane, made.lane)
@@ -115,7 +119,6 @@ cdef class Marks:
                 place.weight = TH_SET
         self.moment += 1
         place.moment = self.moment
-        return 0
 
     cdef inline Mark* oldest(self, uint64_t trace, uint64_t span) noexcept:
         """A free place of the set, or the one marked longest ago; the difference outlives the counter's wrap."""

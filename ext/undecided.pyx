@@ -194,10 +194,10 @@ cdef class Undecided:
         self.free_gone()
         return PENDING
 
-    cdef void pull_in(self, object span, object context, object rule, Decision* decision,
+    cdef void pull_in(self, object span, object context, object rule, Decision* decision, Marks marks,
                       uint64_t* rehearsed) noexcept:
         """An error is kept, and its ending certain: keep its trace. `rehearsed` are spans by action, in a dry run."""
-        cdef uint64_t high, low
+        cdef uint64_t high, low, above
         cdef Trace* trace
         cdef Mark ruling
         cdef object parent
@@ -222,7 +222,10 @@ cdef class Undecided:
             rehearsed[KEEP] += trace.rehearsed[action]
             trace.rehearsed[action] = 0
         if trace.held:
-            self.mark_chain(trace, 0 if parent is None else span_number(parent), decision.lane)
+            above = self.mark_chain(trace, 0 if parent is None else span_number(parent), decision.lane)
+            if above:
+                ruling.lane = decision.lane
+                marks.set(low, above, rule, &ruling)
             self.release(trace)
 
     cdef int rehearse(self, object context, int action) except -1:
@@ -346,8 +349,11 @@ cdef class Undecided:
         trace.held += 1
         trace.bytes += weight_of(held)
 
-    cdef void mark_chain(self, Trace* trace, uint64_t wanted, uint8_t lane) noexcept:
-        """What explains an error is worth as much: its ancestors that ended before it did."""
+    cdef uint64_t mark_chain(self, Trace* trace, uint64_t wanted, uint8_t lane) noexcept:
+        """What explains an error is worth as much: its ancestors that ended before it did.
+
+        Answers the first one above these that is still open, to be marked; 0 where the parent itself is.
+        """
         cdef Held* held
         cdef uint64_t span, parent
         cdef int steps = 0
@@ -360,9 +366,10 @@ cdef class Undecided:
                     break
                 held = held.next
             if held == NULL:
-                return
+                return 0
             held.lane = max(held.lane, lane)
             wanted = parent if parent != wanted else 0
+        return wanted if 0 < steps < LONGEST_CHAIN else 0
 
     # -- letting go
 

@@ -604,6 +604,22 @@ def test_spans_may_end_in_any_order(order: Sequence[int], failed: int) -> None:
     assert {"1", "2", "3"} == set(it.spans())
 
 
+def test_what_leads_to_the_error_is_worth_as_much_as_it_and_what_is_beside_it_the_least() -> None:
+    it = service(flush_errors_ms=60_000)
+    #  1 ─ 2 ─ 3 ─ 4 (error, after 3), and 5 to 8 beside them
+    for number, parent in ((1, 0), (2, 1), (3, 2), (4, 3), (5, 1), (6, 3), (7, 2), (8, 1)):
+        begin(it.processor, 7, number, parent)
+    for number, parent in ((5, 1), (6, 3), (3, 2)):
+        it.processor.on_end(a_span(number, parent))
+    it.processor.on_end(a_span(4, 3, failed=True))
+    off_path, first = 0, 3
+    assert (2, 2) == (it.processor.buffer.lanes[off_path], it.processor.buffer.lanes[first])
+    for number, parent in ((7, 2), (2, 1), (8, 1), (1, 0)):
+        it.processor.on_end(a_span(number, parent or None))
+    assert [4, 0, 0, 4] == it.processor.buffer.lanes
+    assert 8 == len(it.spans())
+
+
 def test_an_end_whose_start_was_not_seen_and_a_second_end_do_not_end_the_trace() -> None:
     it = service()
     begin(it.processor, 7, 1)
