@@ -84,6 +84,9 @@ test-versions:
 		INSTRUMENTATIONS=required $$venv/bin/python -m pytest tests/zerocode || exit 1; \
 	done
 
+example-%: .venv-servers/built
+	.venv-servers/bin/python -m examples.$*
+
 bench: build
 	$(BIN)/python -m benchmarks
 

@@ -194,7 +194,14 @@ def _server(row: ServerRow, record: ran.Record) -> tuple[str, ...]:
     name = f"{row.server} {record.version}" if row.distributions else row.server
     if "bare" in lost:
         return name, row.how, lost["stock"], lost["bare"], LINES[row.line], lost["ours"]
-    return name, row.how, lost["stock"], lost["ours"], LINES[""] if row.clean else "nothing helps", ""
+    return (
+        name,
+        row.how,
+        lost["stock"],
+        lost["ours"],
+        LINES[""] if row.clean else "for errors the [spool](reliability.md)",
+        "",
+    )
 
 
 def _told(row: Row) -> tuple[str, ...]:

@@ -34,8 +34,8 @@ class Row(NamedTuple):
     """False for an end that no process can do anything about."""
 
 
-def served(*command: str, stop: int = signal.SIGTERM, ready: str = "", workers: int = 1) -> Play:
-    """A server that says which port it took, and for each worker that it is `ready` where the port is no sign of it."""
+def served(*command: str, stop: int = signal.SIGTERM, ready: str = "", workers: int = 1, answered: str = "") -> Play:
+    """A server that says which port it took; what it says when a worker is ready, and when a request is over."""
 
     def play(start: Start, total: int) -> None:
         with start(command) as program:
@@ -44,6 +44,8 @@ def served(*command: str, stop: int = signal.SIGTERM, ready: str = "", workers: 
             wait_until_open(port)
             for number in range(total):
                 ask(port, number)
+            if answered:
+                program.wait_for(answered, total)
             program.signal(stop)
             program.wait()
 
@@ -68,6 +70,8 @@ def uvicorn(workers: int = 1, stop: int = signal.SIGTERM) -> Play:
 
 
 def uwsgi(*options: str) -> Play:
+    # A worker that is in a request when it is told to end at once runs no hooks, and its answer arrives before it is
+    # out of the request.
     return served(
         str(Path(sys.executable).with_name("uwsgi")),
         "--http-socket=127.0.0.1:0",
@@ -75,8 +79,10 @@ def uwsgi(*options: str) -> Play:
         "--module=tests.servers.apps.wsgi:application",
         "--master",
         "--processes=2",
-        "--die-on-term",
         *options,
+        ready="WSGI app 0 .* ready",
+        workers=2 if "--lazy-apps" in options else 1,
+        answered="" if f"--{_GRACEFULLY}" in options else "generated 2 bytes",
     )
 
 
@@ -135,6 +141,7 @@ _GUNICORN: Final = ("gunicorn",)
 _WORKER: Final = "--worker-class=uvicorn_worker.UvicornWorker"
 _UVICORN: Final = ("uvicorn",)
 _BOTH: Final = ("gunicorn", "uvicorn", "uvicorn-worker")
+_GRACEFULLY: Final = "hook-master-start=unix_signal:15 gracefully_kill_them_all"
 _CELERY: Final = ("celery",)
 
 ROWS: Final = (
@@ -172,13 +179,20 @@ ROWS: Final = (
     Row("uvicorn-2", "uvicorn", "2 workers, TERM", _UVICORN, uvicorn(2), "lifespan"),
     Row("uvicorn-2-sigterm", "uvicorn", "2 workers, TERM", _UVICORN, uvicorn(2), "sigterm"),
     Row("uvicorn-int", "uvicorn", "1 worker, INT", _UVICORN, uvicorn(stop=signal.SIGINT)),
-    Row("uwsgi", "uWSGI", "2 processes, `--die-on-term`, TERM", ("uwsgi",), uwsgi()),
+    Row("uwsgi", "uWSGI", "`--die-on-term`, TERM to idle workers", ("uwsgi",), uwsgi("--die-on-term")),
     Row(
         "uwsgi-lazy",
         "uWSGI",
-        "`--lazy-apps --enable-threads --die-on-term`, TERM",
+        "`--lazy-apps --enable-threads --die-on-term`, TERM to idle workers",
         ("uwsgi",),
-        uwsgi("--lazy-apps", "--enable-threads"),
+        uwsgi("--die-on-term", "--lazy-apps", "--enable-threads"),
+    ),
+    Row(
+        "uwsgi-graceful",
+        "uWSGI",
+        f"`--lazy-apps --{_GRACEFULLY}`, TERM",
+        ("uwsgi",),
+        uwsgi(f"--{_GRACEFULLY}", "--lazy-apps"),
     ),
     Row("celery-prefork", "Celery", "prefork, TERM", _CELERY, celery()),
     Row(

@@ -1,0 +1,1 @@
+"""Celery with a prefork pool."""

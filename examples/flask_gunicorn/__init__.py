@@ -1,0 +1,1 @@
+"""Flask under gunicorn."""

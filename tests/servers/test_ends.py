@@ -1,0 +1,64 @@
+"""Ends that are not clean: killed in an export, told twice to end, with handlers of the server's own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+import pytest
+
+from otel_errsample.testing.receiver import Receiver
+from otel_errsample.testing.replies import Reply
+from tests.servers.harness import PATIENCE, Program, ask
+from tests.servers.packages import require
+from tests.servers.playing import Arrived, played
+from tests.servers.table import ROWS
+
+NEVER = Reply(delay=10 * PATIENCE)
+OURS = {"SIDE": "ours", "LINE": ""}
+
+
+def test_a_second_sigterm_does_not_wait_for_the_flush() -> None:
+    with Receiver(then=NEVER) as receiver:
+        variables = {
+            "OTEL_ERRSAMPLE_FLUSH_ON_SIGTERM": "true",
+            "OTEL_ERRSAMPLE_FLUSH_ERRORS_MS": "60000",
+            "OTEL_ERRSAMPLE_SHUTDOWN_TIMEOUT_MS": "600000",
+        }
+        command = (sys.executable, "tests/servers/apps/plain.py", "8")
+        with Program(command, OURS | variables | receiver.environ) as program:
+            program.wait_for("^done$")
+            assert [] == receiver.requests
+            program.signal(signal.SIGTERM)
+            assert receiver.wait_for_requests(1, PATIENCE), "it flushes"
+            program.signal(signal.SIGTERM)
+            assert -signal.SIGTERM == program.wait()
+
+
+def test_a_worker_killed_in_an_export_is_followed_by_one_that_exports() -> None:
+    require(("gunicorn",))
+    with Receiver(script=[NEVER]) as receiver:
+        options = ("--bind=127.0.0.1:0", "--workers=1", "--preload", "tests.servers.apps.wsgi:application")
+        variables = {"OTEL_ERRSAMPLE_FLUSH_ERRORS_MS": "0"}
+        with Program((sys.executable, "-m", "gunicorn", *options), OURS | variables | receiver.environ) as server:
+            port = int(server.wait_for(r"127\.0\.0\.1:(\d+)"))
+            ask(port, 0)
+            assert receiver.wait_for_requests(1, PATIENCE), "the first request is held"
+            os.kill(int(server.wait_for(r"Booting worker with pid: (\d+)")), signal.SIGKILL)
+            server.wait_for("Booting worker with pid", 2)
+            ask(port, 1)
+            server.signal(signal.SIGTERM)
+            assert 0 == server.wait(), server.printed
+        numbers = [
+            item.value.int_value for one in receiver.spans() for item in one.span.attributes if item.key == "number"
+        ]
+        assert [1] == numbers
+
+
+@pytest.mark.parametrize("row", ["gunicorn-sync", "gunicorn-preload", "uvicorn-int", "celery-prefork"])
+def test_the_handler_does_no_harm_where_a_server_has_its_own(row: str) -> None:
+    """gunicorn's workers have theirs before ours, its master with --preload and Celery after ours."""
+    (one,) = [one for one in ROWS if one.id == row]
+    require(one.distributions)
+    assert Arrived(one.total, 0) == played(one._replace(line="sigterm"), "ours")
