@@ -9,6 +9,7 @@ from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.trace import Event
 from opentelemetry.sdk.util import BoundedList
 from opentelemetry.trace import Status
+from opentelemetry.util.types import AnyValue
 
 LONGEST_MESSAGE: Final = 1024  # characters
 LONGEST_STACK: Final = 8192
@@ -24,8 +25,20 @@ def bounded_events(events: Sequence[Event], bare: Mapping[str, Any] | None) -> S
     bounded = [_bounded_event(event, bare) for event in events]
     if all(new is old for new, old in zip(bounded, events, strict=True)):
         return events
-    held: BoundedList[Event] = BoundedList.from_seq(max(len(bounded), 1), bounded)
-    held.dropped = getattr(events, "dropped", 0)
+    return held_events(bounded, getattr(events, "dropped", 0))
+
+
+def held_events(events: Sequence[Event], dropped: int) -> BoundedList[Event]:
+    """Events as the SDK keeps them on a span, which lost `dropped` others before."""
+    held: BoundedList[Event] = BoundedList.from_seq(max(len(events), 1), events)
+    held.dropped = dropped
+    return held
+
+
+def held_attributes(attributes: Mapping[str, AnyValue], dropped: int) -> BoundedAttributes:
+    """Attributes as the SDK keeps them on an ended span or event, which lost `dropped` others before."""
+    held = BoundedAttributes(attributes=attributes, immutable=True)
+    held.dropped = dropped
     return held
 
 
@@ -53,9 +66,7 @@ def _bounded_event(event: Event, bare: Mapping[str, Any] | None) -> Event:
     if not changed:
         return event
     kept = {key: value for key, value in {**own, **changed}.items() if value is not None}
-    attributes = BoundedAttributes(attributes=kept, immutable=True)
-    attributes.dropped = getattr(own, "dropped", 0)
-    return Event(event.name, attributes, event.timestamp)
+    return Event(event.name, held_attributes(kept, getattr(own, "dropped", 0)), event.timestamp)
 
 
 def without_middle(stack: str) -> str:

@@ -7,11 +7,10 @@ from typing import Any
 
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.trace import Event, ReadableSpan
-from opentelemetry.sdk.util import BoundedList
 from opentelemetry.trace import SpanContext, Status, StatusCode, TraceState
 from opentelemetry.util.types import AnyValue, Attributes
 
-from otel_errsample.bounds import bounded_events, bounded_status
+from otel_errsample.bounds import bounded_events, bounded_status, held_attributes, held_events
 
 
 def enriched(
@@ -60,9 +59,7 @@ def copied(
 
 
 def _with_extra(span: ReadableSpan, extra: Mapping[str, AnyValue]) -> BoundedAttributes:
-    attributes = BoundedAttributes(attributes={**(span.attributes or {}), **extra}, immutable=True)
-    attributes.dropped = span.dropped_attributes
-    return attributes
+    return held_attributes({**(span.attributes or {}), **extra}, span.dropped_attributes)
 
 
 def replaced(
@@ -76,8 +73,6 @@ def replaced(
 
     What a span of another type cannot tell without raising is left out, since its texts must not leave by the original.
     """
-    held: Any = BoundedList.from_seq(max(len(events or ()), 1), events or ())
-    held.dropped = _field(span, "dropped_events", 0)
     code = _field(_field(span, "status", None), "status_code", StatusCode.UNSET)
     own = _field(span, "_attributes", None)
     return ReadableSpan(
@@ -86,7 +81,7 @@ def replaced(
         parent=_field(span, "parent", None),
         resource=_field(span, "resource", None),
         attributes=own if attributes is None else _bounded(attributes, own),
-        events=held,
+        events=held_events(events or (), _field(span, "dropped_events", 0)),
         links=_field(span, "_links", ()),
         kind=_field(span, "kind", None),
         status=Status(code, description if code is StatusCode.ERROR else None),
@@ -104,11 +99,7 @@ def event_with(event: Event, name: str, attributes: Mapping[str, AnyValue]) -> E
 
 def _bounded(attributes: Mapping[str, AnyValue], own: object) -> Any:
     """`attributes` as the SDK keeps them, where the original's are; it says how many were dropped before."""
-    if type(own) is not BoundedAttributes:
-        return attributes
-    kept = BoundedAttributes(attributes=attributes, immutable=True)
-    kept.dropped = own.dropped
-    return kept
+    return held_attributes(attributes, own.dropped) if type(own) is BoundedAttributes else attributes
 
 
 def _field(owner: object, name: str, default: Any) -> Any:

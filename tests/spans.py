@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
@@ -12,11 +13,25 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as WireSpan
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.util import BoundedList
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
 hot: Any = import_module("otel_errsample._hot")
+
+
+class SeededIds(IdGenerator):
+    """The ids of a seed, so that a head sampler picks the same traces in every run."""
+
+    def __init__(self, seed: int) -> None:
+        self._draw = random.Random(seed)
+
+    def generate_span_id(self) -> int:
+        return self._draw.getrandbits(64) or 1
+
+    def generate_trace_id(self) -> int:
+        return self._draw.getrandbits(128) or 1
 
 
 class PublicSpan(ReadableSpan):

@@ -14,12 +14,12 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.trace import Status, StatusCode, Tracer
 
 from otel_errsample import ErrorAwareSampler, ErrorSpanProcessor, Verdict
 from otel_errsample.testing import ManualClock
 from otel_errsample.testing.transport import CollectingTransport
+from tests.spans import SeededIds
 
 RULES = """
 health: drop if http.route == "/healthz"
@@ -31,17 +31,6 @@ try:    shadow drop if root
 NOTE = "errsample.dry_run."
 
 
-class SeededIds(IdGenerator):
-    def __init__(self) -> None:
-        self._draw = random.Random(11)
-
-    def generate_span_id(self) -> int:
-        return self._draw.getrandbits(64) or 1
-
-    def generate_trace_id(self) -> int:
-        return self._draw.getrandbits(128) or 1
-
-
 class Run:
     """The same 400 spans through the rules, in earnest or not, beside what the SDK alone would export."""
 
@@ -51,7 +40,7 @@ class Run:
         self.processor = ErrorSpanProcessor(
             RULES, self.exported, dry_run=dry_run, clock=self.clock.monotonic_ns, **arguments
         )
-        provider = TracerProvider(ErrorAwareSampler(0.25), id_generator=SeededIds(), shutdown_on_exit=False)
+        provider = TracerProvider(ErrorAwareSampler(0.25), id_generator=SeededIds(11), shutdown_on_exit=False)
         provider.add_span_processor(self.processor)
         provider.add_span_processor(SimpleSpanProcessor(self.by_the_sdk))
         tracer = provider.get_tracer("test")
@@ -123,7 +112,7 @@ def test_exactly_what_the_head_sampler_alone_exports_is_exported_with_its_trace_
 
 def test_over_otlp_nothing_but_the_selection_and_notes_leaves_either() -> None:
     transport = CollectingTransport()
-    provider = TracerProvider(ErrorAwareSampler(0.25), id_generator=SeededIds(), shutdown_on_exit=False)
+    provider = TracerProvider(ErrorAwareSampler(0.25), id_generator=SeededIds(11), shutdown_on_exit=False)
     processor = ErrorSpanProcessor("keep", transport=transport, dry_run=True)
     by_the_sdk = InMemorySpanExporter()
     provider.add_span_processor(processor)

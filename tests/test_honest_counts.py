@@ -15,7 +15,6 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.trace import DEFAULT_TRACE_STATE, SpanContext, Status, StatusCode, TraceFlags, TraceState
 
 from otel_errsample import ErrorAwareSampler, ErrorSpanProcessor, _hot
@@ -23,6 +22,7 @@ from otel_errsample.rules import Rules
 from otel_errsample.testing import ManualClock
 from otel_errsample.testing.transport import CollectingTransport
 from tests.model.spans import make_span
+from tests.spans import SeededIds
 
 SPANS: Final = 1_000_000
 HEAD: Final = 0.25
@@ -230,17 +230,6 @@ def test_counting_as_suppressed_what_a_percentage_speaks_for_fails_the_check(mil
 # Through sampler, processor and OTLP
 
 
-class SeededIds(IdGenerator):
-    def __init__(self) -> None:
-        self._draw = random.Random(40)
-
-    def generate_span_id(self) -> int:
-        return self._draw.getrandbits(64) or 1
-
-    def generate_trace_id(self) -> int:
-        return self._draw.getrandbits(128) or 1
-
-
 REAL_SPANS: Final = 40_000
 
 
@@ -250,7 +239,7 @@ def real() -> Iterator[tuple[Run, ErrorSpanProcessor]]:
     transport, clock = CollectingTransport(), ManualClock()
     rules = f"{RULES}\nhead: head"
     processor = ErrorSpanProcessor(rules, transport=transport, scope="span", clock=clock.monotonic_ns)
-    provider = TracerProvider(ErrorAwareSampler(HEAD), id_generator=SeededIds(), shutdown_on_exit=False)
+    provider = TracerProvider(ErrorAwareSampler(HEAD), id_generator=SeededIds(40), shutdown_on_exit=False)
     provider.add_span_processor(processor)
     tracer = provider.get_tracer("test")
     run = Run()
