@@ -97,7 +97,9 @@ def _send_tasks(directory: str, total: int) -> None:
     app.close()
 
 
-def celery(*options: str) -> Play:
+def celery(*options: str, done: str = "done") -> Play:
+    """A worker that is stopped when every task has told that it is done, or every process that it has ended."""
+
     def play(start: Start, total: int) -> None:
         with tempfile.TemporaryDirectory() as directory:
             with _one_at_a_time:
@@ -105,7 +107,7 @@ def celery(*options: str) -> Play:
             command = (sys.executable, "-m", "celery", "--app=tests.servers.apps.tasks", "worker", "--concurrency=2")
             quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat")
             with start((*command, *quiet, *options), BROKER=directory) as program:
-                program.wait_for("^done$", total)
+                program.wait_for(f"^{done}$", total)
                 program.signal(signal.SIGTERM)
                 program.wait()
 
@@ -200,7 +202,7 @@ ROWS: Final = (
         "Celery",
         "prefork, `--max-tasks-per-child=1`, TERM",
         _CELERY,
-        celery("--max-tasks-per-child=1"),
+        celery("--max-tasks-per-child=1", done="ended"),
         total=8,
     ),
     Row("celery-solo", "Celery", "solo, TERM", _CELERY, celery("--pool=solo")),

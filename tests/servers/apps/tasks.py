@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from celery import Celery
+from celery.signals import worker_process_shutdown
 
 from tests.servers.apps import telemetry
 
@@ -22,3 +23,8 @@ app.conf.update(
 def work(number: int) -> None:
     telemetry.work(number)
     telemetry.tell("done")
+
+
+@worker_process_shutdown.connect
+def tell_of_the_end(**_told: object) -> None:
+    telemetry.tell("ended")
