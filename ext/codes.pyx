@@ -1,6 +1,6 @@
 """Codes of failures: on the span (HTTP, RPC, SQLSTATE) and on the exception (those, errno, AWS, Kafka, flags).
 
-Five dictionary look-ups on a healthy span, nothing allocated. Of an exception only what taxonomy.CARRIERS
+Nothing is allocated for a healthy span (see names.pyx). Of an exception only what taxonomy.CARRIERS
 names is read, by the generic attribute rules: its class's __getattribute__ and __getattr__ do not run, a property
 does, guarded.
 """
@@ -374,11 +374,11 @@ cdef Code written_code(ClassInfo info, str message):
     return sqlite_code(message) if info.written == "sqlite" else None
 
 
-cdef Code span_code(object attributes, SpanCodes *codes):
-    """The code on the span itself: of the call, of the database's answer, of the HTTP answer."""
+cdef Code span_code(object attributes, SpanCodes *codes, bint database):
+    """The code on the span itself: of the call, of the database's answer if there may be one, of the HTTP answer."""
     cdef PyObject *value = NULL
     cdef Code code = grpc_code(codes.rpc)
-    if code is None and attributes is not None:
+    if code is None and database and attributes is not None:
         value = find_quietly(attributes, "db.response.status_code")
         code = sqlstate_code(<object> value) if value != NULL else None
     return http_code(codes.http) if code is None else code

@@ -53,6 +53,7 @@ cdef struct Decision:
     uint32_t left_out   # spans below it that gave up their room
     bint partial        # other spans of its trace are missing
     int lane            # LANE_*: at least this much is the span worth
+    int own             # which names of ours the span has itself, or NOT_ASKED
     size_t size         # bytes it takes in the buffer, encoded; 0 where it is not there
 
 
@@ -294,26 +295,24 @@ cdef inline void no_decision(Decision* out) noexcept:
     out.size = 0
 
 
-cdef inline bint forced(object attributes, Decision* out):
+cdef inline bint forced(int keep, Decision* out) noexcept:
     """Whether the application itself decided, with the attribute errsample.keep."""
-    cdef object keep = attribute_value(attributes, "errsample.keep")
-    if keep is True:
+    if keep == TO_KEEP:
         out.action = KEEP
         out.weight = TH_SET
-    elif keep is False:
+    elif keep == TO_DROP:
         out.action = DROP
-    else:
-        return False
-    return True
+    return keep != UNDECIDED
 
 
 cdef int decide(
-    RuleTable table, object span, object context, object attributes, ErrorFacts facts, bint sampled, bint marked,
-    Decision* out,
+    RuleTable table, object span, object context, object attributes, const Asked* asked, ErrorFacts facts, bint sampled,
+    bint marked, Decision* out,
 ) except -1:
-    """Fill the decision for one ended span; facts is None where nothing failed, `marked` what a kept error pulls in.
+    """Fill the decision for one ended span; facts is None where nothing failed, `marked` what a kept error pulls in,
+    `asked` what was asked of the attributes.
 
-    Costs one look for errsample.keep and one comparison where no rule can match a span without facts.
+    Costs two comparisons where no rule can match a span without facts.
     """
     cdef Entry* entries = table.clean if facts is None else table.failed
     cdef int count = table.clean_count if facts is None else table.failed_count
@@ -322,7 +321,8 @@ cdef int decide(
     cdef Look look
     no_decision(out)
     out.work = 0
-    if attributes is not None and forced(attributes, out) or count == 0:
+    out.own = asked.own
+    if forced(asked.keep, out) or count == 0:
         return 0
     look_at(&look, span, attributes, facts, sampled)
     try:
@@ -344,7 +344,10 @@ cdef int decide(
 def verdict(RuleTable table not None, object span, ErrorFacts facts=None, bint sampled=True, bint marked=False):
     """What decide says: (action, rule, weight, threshold, carried, limiter, slot, work), the enums by name."""
     cdef Decision out
-    decide(table, span, span_context(span), span_attributes(span), facts, sampled, marked, &out)
+    cdef Asked asked
+    cdef object attributes = span_attributes(span)
+    ask_names(attributes, &asked)
+    decide(table, span, span_context(span), attributes, &asked, facts, sampled, marked, &out)
     return (
         ACTION_NAMES[out.action], out.rule, WEIGHT_NAMES[out.weight], out.threshold, out.carried, out.limiter, out.slot,
         out.work,

@@ -6,10 +6,9 @@ attributes or 1 KiB is left out from the end. Entered under the GIL; user values
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.dict cimport PyDict_CheckExact, PyDict_Next
+from cpython.dict cimport PyDict_CheckExact
 from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_CheckExact
-from cpython.object cimport PyObject
-from cpython.unicode cimport PyUnicode_Check, PyUnicode_CheckExact, PyUnicode_DATA, PyUnicode_Substring
+from cpython.unicode cimport PyUnicode_Check, PyUnicode_Substring
 
 cdef extern from "Python.h":
     bint PyUnicode_IS_ASCII(object text)
@@ -29,11 +28,6 @@ cdef enum:
     ORIGIN_BYTES = 68       # errsample.origin.span_id and errsample.propagated, which are added to what is remembered
     REMEMBERED = 256        # enrichments; `brief` bounds each
     WAYS = 4                # places that an error may be remembered at
-
-cdef enum:                  # which names of ours a span has itself
-    NO_NAMES
-    ERROR_TYPE              # as the instrumentations of HTTP set it
-    OTHER_NAMES
 
 
 cdef inline Py_ssize_t text_bytes(str text) noexcept:
@@ -156,23 +150,6 @@ cdef class Enrichment:
     cdef int own
 
 
-cdef int own_names(object attributes) noexcept:
-    cdef PyObject *key
-    cdef Py_ssize_t position = 0
-    cdef int own = NO_NAMES
-    cdef const char *text
-    while attributes is not None and PyDict_Next(attributes, &position, &key, NULL):
-        if not PyUnicode_CheckExact(<object> key) or not errsample_ready(<object> key):
-            return OTHER_NAMES
-        text = <const char *> PyUnicode_DATA(<object> key)      # of wider characters too it ends with a zero
-        if text[0] == c"e" and text[1] == c"r" and text[2] == c"r":
-            if <str> <object> key == "error.type":
-                own = ERROR_TYPE
-            else:
-                return OTHER_NAMES
-    return own
-
-
 cdef bint alike(ErrorFacts one, ErrorFacts other) except -1:
     """Whether two errors get the same attributes."""
     return (
@@ -206,10 +183,11 @@ cdef class Enrichments:
     def __cinit__(self):
         self.made = [None] * REMEMBERED
 
-    cdef Enrichment of(self, ErrorFacts facts, object attributes, object rule, object scope):
+    cdef Enrichment of(self, ErrorFacts facts, object attributes, object rule, object scope, int own):
         """What an error's span gets beside `errsample.suppressed`; None where it is not worth remembering."""
         cdef Enrichment known
-        cdef int own = own_names(attributes)
+        if own == NOT_ASKED:
+            own = own_names(attributes)
         # One error passes several spans, on whose side of a call these depend.
         cdef uint64_t place = facts.fingerprint_hash + 101 * facts.fault_code + 53 * facts.severity_code + 29 * own
         cdef Py_ssize_t slot = place % REMEMBERED

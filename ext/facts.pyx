@@ -39,6 +39,8 @@ cdef class ErrorFacts:
     cdef readonly bint propagated       # it is the very error of that span
     cdef int shared_verdict, shared_rule    # what was said of it there, HEAD for nothing
     cdef PyObject *recorded             # attributes of its event, to be compared only while the span ends
+    cdef PyObject *stack                # the text of its stack, likewise; NULL where that is none of the known
+    cdef KnownStack known               # what that text begins as
     # The classes, for `exception is` and `cause is`; None where only a name is known. Never the instance.
     cdef object exception_class
     cdef object cause_class

@@ -44,6 +44,7 @@ cdef class Failure:
     cdef int state              # STATUS_ERROR, STATUS_OK or STATUS_UNSET
     cdef int span_kind
     cdef SpanCodes codes
+    cdef bint database          # the attributes may have db.response.status_code
     cdef Code on_span           # the code they make
     cdef list links             # the chain of exceptions, empty where none is known
     cdef int kind, recovery, severity
@@ -56,6 +57,7 @@ cdef class Failure:
     cdef int fault              # NOT_SAID unless a user stated it
     cdef bint kind_stated, severity_stated
     cdef tuple leaves           # classes of a group's leaves, or None
+    cdef KnownStack known       # what its stack text begins as, or None
 
 
 cdef bint take_row(Failure it, ClassInfo info) except -1:
@@ -267,7 +269,7 @@ cdef bint take_by_code(Failure it, list rows) except -1:
 cdef Code decide_kind(Failure it, ClassTable classes, Fingerprints prints):
     """Fill kind, recovery and severity; answers the code of the failure or None."""
     cdef ClassInfo info = (<Link> it.links[0]).info if it.links else None
-    it.on_span = span_code(it.attributes, &it.codes)
+    it.on_span = span_code(it.attributes, &it.codes, it.database)
     it.kind, it.recovery, it.severity, it.fault = KIND_UNKNOWN, NOT_SAID, NOT_SAID, NOT_SAID
     if not (
         (judge(it, classes, prints, it.links, 0, 0) if info is not None else take_by_code(it, classes.by_code))

@@ -173,8 +173,8 @@ cdef class Path:
         cdef Classifier classifier = self.classifier    # may be exchanged while it works
         cdef Mark mark
         cdef Standing standing
-        cdef bint sampled, on_path
-        cdef bint waits = False
+        cdef Asked asked
+        cdef bint sampled, on_path, waits = False
         cdef int ending
         if self.buffer.closed:
             return AFTER_SHUTDOWN
@@ -189,7 +189,8 @@ cdef class Path:
             if sampled and self.leaves_head_sampled:
                 return LEFT_TO_HEAD
             return self.plainly(span, context, attributes, events, status, None, sampled, None)
-        facts = classifier.classify(span, context, attributes, events, status, self.tracker.take(context))
+        ask_names(attributes, &asked)
+        facts = classifier.classify(span, context, attributes, events, status, self.tracker.take(context), &asked)
         if facts is not None and facts.error:
             self.ledger.errors += 1
         if sampled and self.leaves_head_sampled:
@@ -199,7 +200,7 @@ cdef class Path:
         standing.follows = False
         if self.tracing:
             marking = self.undecided.ask(context, &mark, marking, &standing)
-        decide(table, span, context, attributes, facts, sampled, mark.span != 0, &decision)
+        decide(table, span, context, attributes, &asked, facts, sampled, mark.span != 0, &decision)
         self.ledger.cut_short += decision.work > WORK_A_SPAN
         rule = table.names[decision.rule] if decision.rule >= 0 else None
         if mark.span != 0 and pull(&decision, &mark, sampled):
@@ -279,6 +280,7 @@ cdef class Path:
             return NOT_SAMPLED
         no_decision(&plain)
         plain.work = 0
+        plain.own = NOT_ASKED
         return self.keep(span, context, attributes, events, status, facts, sampled, &plain, None, False, notes)
 
     def rehearsals(self):
@@ -310,14 +312,11 @@ cdef class Path:
         """The span's ending, PENDING, or where it is to wait and cannot NOT_HELD."""
         cdef Group group
         cdef Writer writer
-        cdef object extra, copy = None
-        cdef object trace_state = None
-        cdef object encoded = None
+        cdef object extra, copy = None, trace_state = None, encoded = None
         cdef Enrichment enrichment = None
         cdef uint32_t repaired = 0
         cdef Scrubbing job
-        cdef int level
-        cdef int ending
+        cdef int level, ending
         cdef bint failed = facts is not None and facts.error
         cdef bint wanted = decision.action == KEEP or decision.action == HEAD and sampled
         cdef PyObject *bare = NULL
@@ -331,7 +330,7 @@ cdef class Path:
         elif self.buffer.refusing and decision.lane == LANE_HEAD and not waits:
             return BUFFER_FULL
         if failed and not decision.carried and self.user_enrich is None and notes is None:
-            enrichment = self.enrichments.of(facts, attributes, rule, scope)
+            enrichment = self.enrichments.of(facts, attributes, rule, scope, decision.own)
         if enrichment is not None:
             extra, encoded = enrichment.extra, enrichment.encoded
             if facts.origin:

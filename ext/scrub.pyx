@@ -10,11 +10,9 @@ from cpython.object cimport PyObject
 from cpython.unicode cimport PyUnicode_Check, PyUnicode_DATA, PyUnicode_GET_LENGTH, PyUnicode_KIND
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport free
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcmp
 
 cdef enum:
-    STACKS_KNOWN = 64
-    LONGEST_KNOWN = 8192        # characters of a stack that is remembered
     SECRETS = -2                # of `encode_span`: nothing was written, the span has to be cleaned
 
 cdef enum:
@@ -22,8 +20,6 @@ cdef enum:
     SCRUB_DEFAULT
     SCRUB_STRICT
 
-
-cdef uint64_t SPREAD = 2654435761       # as a literal Cython would make a Python object of it
 
 # Answers are "is clean", so that what fails (no memory for the characters, say) answers no and the span is cleaned.
 
@@ -45,49 +41,54 @@ cdef bint text_is_clean(object text, Py_ssize_t stop) noexcept:
 
 
 @cython.final
-cdef class KnownStack:
-    """A stack without secrets: the text up to its last message is the same for every error of a place."""
-    cdef object text
-    cdef Py_ssize_t length      # up to and with the `Type: ` of the last exception line
-
-
-@cython.final
 cdef class Scrubber:
     """Looks for secrets in what is about to leave, and takes them out. `mode` is one of `scrub.MODES`."""
     cdef int mode
-    cdef list known             # STACKS_KNOWN places for KnownStack, by fingerprint
+    cdef list known             # STACKS_KNOWN places for KnownStack, by fingerprint and samples of the text
     cdef object clean_name      # the last span name without secrets: they repeat themselves
 
     def __cinit__(self, str mode="default"):
         self.mode = scrub.MODES.index(mode)
         self.known = [None] * STACKS_KNOWN
 
-    cdef bint stack_is_clean(self, object text, uint64_t place, PyObject* message) noexcept:
-        """Whether no message line holds a secret; `message`: is known to hold none, or NULL."""
+    cdef bint stack_is_clean(
+        self, object text, uint64_t place, PyObject* message, KnownStack known, Py_ssize_t* looked
+    ) noexcept:
+        """Whether no message line holds a secret.
+
+        `message`: is known to hold none, or NULL; `known`: what the text begins as, where classify has found out;
+        `looked`: how much was looked at so far in the span.
+        """
         cdef Py_ssize_t n = PyUnicode_GET_LENGTH(text)
         cdef Py_ssize_t rest = n - (0 if message is NULL else PyUnicode_GET_LENGTH(<object> message))
-        cdef uint64_t slot = place + sampled(text, rest)
-        cdef KnownStack known = self.known[slot % STACKS_KNOWN]
+        cdef uint64_t slot
         cdef View view
         cdef Text t
         cdef Find f
         cdef bint found
         if n > LONGEST_SCRUBBED or not errsample_ready(text):
             return False
-        if not begins_as(text, known):
-            known = self.known[(slot >> 32) % STACKS_KNOWN]
+        looked[0] += n // FRAMES_SHARE
+        if known is None:
+            slot = place + sampled(text, rest)
+            known = self.known[slot % STACKS_KNOWN]
             if not begins_as(text, known):
-                return self.new_stack_is_clean(text, slot)
-        if rest == known.length + 1 and n > rest and stands_in(text, known.length, message):
+                known = self.known[(slot >> 32) % STACKS_KNOWN]
+                if not begins_as(text, known):
+                    return self.new_stack_is_clean(text, slot, None, looked)
+        elif not known.clean:
+            return self.new_stack_is_clean(text, 0, known, looked)
+        if rest == known.clean + 1 and n > rest and stands_in(text, known.clean, message):
             return True
         if not view_open(&view, text, LONGEST_SCRUBBED):
             return False
-        t = part_of(&view, known.length, n, False)
-        found = next_secret(&t, known.length, n, &f)
+        looked[0] += n - known.clean
+        t = part_of(&view, known.clean, n, False)
+        found = next_secret(&t, known.clean, n, &f)
         free(view.copy)
         return not found
 
-    cdef bint new_stack_is_clean(self, object text, uint64_t slot) noexcept:
+    cdef bint new_stack_is_clean(self, object text, uint64_t slot, KnownStack known, Py_ssize_t* looked) noexcept:
         cdef View view
         cdef Lines lines
         cdef Text t
@@ -99,25 +100,26 @@ cdef class Scrubber:
         lines_open(&lines, &view)
         while not found and next_message(&lines, &message):
             last = message.start
+            looked[0] += message.end - last
             t = part_of(&view, message.start, message.end, False)
             found = next_secret(&t, message.start, message.end, &f)
         if not found and last > 0 and view.n <= LONGEST_KNOWN:
             t = part_of(&view, last, view.n, False)
-            self.remember(text, last + inert_head(&t), slot)
+            self.remember(text, last, last + inert_head(&t), slot, known)
         free(view.copy)
         return not found
 
-    cdef void remember(self, object text, Py_ssize_t length, uint64_t slot) noexcept:
-        cdef KnownStack made
+    cdef void remember(self, object text, Py_ssize_t above, Py_ssize_t clean, uint64_t slot, KnownStack known) noexcept:
+        if known is not None:
+            if known.above == above:
+                known.clean = clean
+            return
         try:
-            made = KnownStack.__new__(KnownStack)
+            known = KnownStack.__new__(KnownStack)
         except BaseException:
             return      # no memory: it is looked at again next time
-        made.text = text
-        made.length = length
-        if self.known[slot % STACKS_KNOWN] is not None:
-            slot >>= 32     # the other of its two places
-        self.known[slot % STACKS_KNOWN] = made
+        known.text, known.above, known.clean = text, above, clean
+        keep_known(self.known, known, slot)
 
     cdef object clean(self, object span, object events, object status, PyObject* bare, Scrubbing* job):
         """A copy of the span without its secrets, or the span itself where it has none.
@@ -164,20 +166,6 @@ cdef class Scrubber:
         return job.found
 
 
-cdef inline uint64_t sampled(object text, Py_ssize_t length) noexcept:
-    """A text by samples of it: one place is reached on several ways, whose stacks should not share a slot."""
-    cdef const char* data = <const char*> PyUnicode_DATA(text)
-    cdef uint64_t total = length
-    cdef uint64_t word
-    cdef Py_ssize_t step = max(length // 16, 8)
-    cdef Py_ssize_t at = 0
-    while at + 8 <= length:
-        memcpy(&word, data + at, 8)
-        total = total * SPREAD + word
-        at += step
-    return total
-
-
 cdef inline bint stands_in(object text, Py_ssize_t at, PyObject* part) noexcept:
     """Whether a text goes on with another at `at`; False for one of another width. Both are long enough and ready."""
     cdef int kind = PyUnicode_KIND(text)
@@ -188,10 +176,8 @@ cdef inline bint stands_in(object text, Py_ssize_t at, PyObject* part) noexcept:
 
 
 cdef inline bint begins_as(object text, KnownStack known) noexcept:
-    cdef int kind = PyUnicode_KIND(text)
     return (
-        known is not None and PyUnicode_GET_LENGTH(text) >= known.length and PyUnicode_KIND(known.text) == kind
-        and memcmp(PyUnicode_DATA(text), PyUnicode_DATA(known.text), known.length * kind) == 0
+        known is not None and PyUnicode_GET_LENGTH(text) >= known.clean and begins_alike(text, known.text, known.clean)
     )
 
 
@@ -254,17 +240,18 @@ cdef void watch_attribute(Encoder* e, object key, const Utf8* k, object value) n
         if k.size == 20 and memcmp(name + 10, b"stacktrace", 10) == 0 and PyUnicode_Check(value):
             if e.stack_elsewhere:
                 return
-            e.scrubbed += PyUnicode_GET_LENGTH(value)
-            expect(e, e.scrubbed <= MOST_SCRUBBED and (<Scrubber> e.scrubber).stack_is_clean(
-                value, e.place, e.message if e.message_clean else NULL
-            ))
+            expect(e, (<Scrubber> e.scrubber).stack_is_clean(
+                value, e.place, e.message if e.message_clean else NULL,
+                None if e.stack != <PyObject*> value else <KnownStack> e.known, &e.scrubbed
+            ) and e.scrubbed <= MOST_SCRUBBED)
             return
         if k.size == 17 and memcmp(name + 10, b"message", 7) == 0:
             if not PyUnicode_Check(value):
                 watch_value(e, value)
                 return
+            e.scrubbed += min(PyUnicode_GET_LENGTH(value), <Py_ssize_t> (e.cuts.message + FAR_BACK))
             # What is not written need not be clean, but for the `@` that tells of a password before it.
-            expect(e, text_is_clean(value, e.cuts.message + FAR_BACK))
+            expect(e, e.scrubbed <= MOST_SCRUBBED and text_is_clean(value, e.cuts.message + FAR_BACK))
             e.message_clean |= (
                 <PyObject*> value == e.message and not e.secret
                 and <size_t> PyUnicode_GET_LENGTH(value) <= e.cuts.message

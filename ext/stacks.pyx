@@ -1,12 +1,13 @@
 """Stack texts: what one says is parsed once for all the messages that a place raises with.
 
 A text is known by 128 bits over the part of it that stands above its message, and for a group over the whole of it,
-since the members of a group are printed below.
+since the members of a group are printed below. The last few are known by that part itself, and by its secrets too.
 """
 
-from cpython.unicode cimport PyUnicode_Tailmatch
+cimport cython
+from cpython.unicode cimport PyUnicode_DATA, PyUnicode_KIND, PyUnicode_Tailmatch
 from libc.stdint cimport uint64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcmp, memcpy, memset
 
 from secrets import randbits
 
@@ -33,6 +34,8 @@ cdef enum:
     LONGEST_SEARCHED = 1 << 20  # characters of a text in which the message is looked for
     HASH_LANES = 4          # hashed side by side: a multiplication waits for the one before it
     HASH_BLOCK = 64         # bytes that all lanes take together
+    STACKS_KNOWN = 64
+    LONGEST_KNOWN = 8192        # characters of a stack that is known by its text
 
 cdef uint64_t[HASH_LANES] HASH_SECRETS
 HASH_SECRETS[:] = [randbits(64) for _ in range(HASH_LANES)]
@@ -55,6 +58,59 @@ cdef class StackNote:
     cdef str type_name
     cdef ClassInfo info     # of the outermost exception, where its class was found
     cdef Print uncoded      # its fingerprint where no code takes part, once made
+
+
+@cython.final
+cdef class KnownStack:
+    """A stack text up to its last message, which is the same for every error of a place."""
+    cdef str text
+    cdef Py_ssize_t above       # characters above the message
+    cdef StackNote note         # what it says; None where nobody has asked
+    cdef Py_ssize_t clean       # characters without secrets, up to and with the `Type: ` of the message; 0: not known
+
+
+cdef uint64_t SPREAD = 2654435761       # as a literal Cython would make a Python object of it
+
+
+cdef inline uint64_t sampled(object text, Py_ssize_t length) noexcept:
+    """A text by samples of it: one place is reached on several ways, whose stacks should not share a slot."""
+    cdef const char* data = <const char*> PyUnicode_DATA(text)
+    cdef uint64_t total = length
+    cdef uint64_t word
+    cdef Py_ssize_t step = max(length // 16, 8)
+    cdef Py_ssize_t at = 0
+    while at + 8 <= length:
+        memcpy(&word, data + at, 8)
+        total = total * SPREAD + word
+        at += step
+    return total
+
+
+cdef inline bint begins_alike(object text, object other, Py_ssize_t length) noexcept:
+    """Whether two texts that are long enough have the same beginning; False for texts of different widths."""
+    cdef int kind = PyUnicode_KIND(text)
+    return PyUnicode_KIND(other) == kind and memcmp(
+        PyUnicode_DATA(text), PyUnicode_DATA(other), length * kind
+    ) == 0
+
+
+cdef KnownStack known_as(list known, uint64_t slot, object text, Py_ssize_t above):
+    """The stack that a text begins as, up to there; None where it is not among the known."""
+    cdef KnownStack stack
+    cdef int _way
+    for _way in range(2):
+        stack = known[slot % STACKS_KNOWN]
+        if stack is not None and stack.above == above and begins_alike(text, stack.text, above):
+            return stack
+        slot >>= 32
+    return None
+
+
+cdef inline void keep_known(list known, KnownStack stack, uint64_t slot) noexcept:
+    """Each has two places, so that two of one storm seldom put out each other."""
+    if known[slot % STACKS_KNOWN] is not None:
+        slot >>= 32
+    known[slot % STACKS_KNOWN] = stack
 
 
 cdef bint ends_as(str text, str message, Py_ssize_t start, Py_ssize_t end) except -1:

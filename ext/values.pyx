@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_Check, PyByteArray_GET_SIZE
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_Check, PyBytes_GET_SIZE
-from cpython.dict cimport PyDict_CheckExact, PyDict_Next, PyDict_Size
+from cpython.dict cimport PyDict_CheckExact, PyDict_Size
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_Check
 from cpython.list cimport PyList_CheckExact
 from cpython.long cimport PyLong_Check, PyLong_CheckExact
@@ -89,6 +89,8 @@ cdef struct Encoder:
     PyObject* message       # ErrorFacts.message, or NULL
     bint message_clean      # which holds no secret
     uint64_t place          # of the stack among those that are remembered
+    PyObject* stack         # the stack text that classify knows, or NULL
+    PyObject* known         # the KnownStack it begins as
     Py_ssize_t scrubbed     # characters looked at
 
 
@@ -184,6 +186,13 @@ cdef inline char* store_key(Encoder* e, char* p, const Utf8* k) noexcept:
     return p
 
 
+cdef inline bint is_plain(PyObject* key) noexcept:
+    """Whether an attribute of an event is neither cut by a bound of its own nor shown to the scrubber."""
+    return errsample_ascii(key) and (
+        is_named(key, b"exception.type", 14) or is_named(key, b"exception.escaped", 17)
+    )
+
+
 cdef inline bint put_short(Writer* w, uint8_t tag, PyObject* key, PyObject* value) noexcept:
     """A KeyValue of a key of ASCII and such a text or a number, if its lengths take one byte each; False for any other.
 
@@ -275,15 +284,15 @@ cdef Py_ssize_t put_attributes(Encoder* e, uint8_t tag, object attributes, Py_ss
     cdef Py_ssize_t left_out = PyDict_Size(attributes)
     cdef Py_ssize_t wanted = min(left_out, most)
     cdef bint fit = e.cuts.fit and depth == 0
-    cdef bint short = e.cuts.text == NO_LIMIT and not e.in_event
+    cdef bint whole = e.cuts.text == NO_LIMIT
     cdef size_t size
     if not fit and <size_t> wanted > e.w.cap - e.w.size:
         e.w.overflow = True
-    while wanted and not e.w.overflow and PyDict_Next(attributes, &position, &borrowed_key, &borrowed_value):
+    while wanted and not e.w.overflow and errsample_next(attributes, &position, &borrowed_key, &borrowed_value):
         size = e.w.size
         wanted -= 1
         left_out -= 1
-        if short and put_short(e.w, tag, borrowed_key, borrowed_value):
+        if whole and (not e.in_event or is_plain(borrowed_key)) and put_short(e.w, tag, borrowed_key, borrowed_value):
             continue
         # Owned, because encoding a value may run user code that changes the dict.
         key = <object> borrowed_key

@@ -243,13 +243,44 @@ def test_behind_the_most_that_is_looked_at_nothing_is_written(make: Make) -> Non
     bench = make()
     with bench.tracer.start_as_current_span("work") as span:
         for number in range(8):
-            span.add_event("note", {"text": "word " * 12_000 + f"number {number}"})
+            span.add_event("note", {"text": "word " * 2_000 + f"number {number}"})
         span.add_event("note", {"text": MESSAGE})
     sent = bench.sent()
     assert b"number 3" in sent
     assert b"number 7" not in sent
     assert SECRET.encode() not in sent
     assert 1 == bench.processor.stats().truncated
+
+
+def test_of_many_clean_stacks_the_frames_count_as_a_quarter(make: Make) -> None:
+    frame = '  File "a.py", line 1, in f\n    f()\n'
+    stacks = [f"Traceback (most recent call last):\n{frame * 60}ValueError: try {number}\n" for number in range(40)]
+    bench = make()
+    span = bench.tracer.start_span("work")
+    for number, stack in enumerate(stacks):
+        attributes = {"exception.type": "ValueError", "exception.message": f"try {number}"}
+        span.add_event("exception", {**attributes, "exception.stacktrace": stack})
+    span.end()
+    assert 2 * 49_152 > sum(map(len, stacks)) > 49_152
+    assert stacks == [attributes_of(event)["exception.stacktrace"] for event in bench.span().events]
+    assert 0 == bench.processor.stats().truncated
+
+
+@pytest.mark.parametrize("kind", ["TimeoutError", "ValueError"])
+def test_a_place_that_raises_two_types_is_told_apart(make: Make, kind: str) -> None:
+    stack = 'Traceback (most recent call last):\n  File "/srv/a.py", line 1, in f\n    f()\n'
+    bench = make()
+    for name in ("ValueError", "TimeoutError", kind, kind):
+        span = bench.tracer.start_span("work")
+        text = f"{stack}{name}: no {name}\n"
+        attributes = {"exception.type": name, "exception.message": f"no {name}", "exception.stacktrace": text}
+        span.add_event("exception", attributes)
+        span.set_status(Status(StatusCode.ERROR))
+        span.end()
+    prints = [attributes_of(span)["errsample.fingerprint"] for span in bench.spans()]
+    assert prints[0] != prints[1]
+    assert prints[2] == prints[3] == prints[0 if kind == "ValueError" else 1]
+    assert 0 == bench.processor.stats().scrubbed
 
 
 class Hostile(str):
