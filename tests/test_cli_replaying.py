@@ -104,7 +104,8 @@ def test_what_is_above_a_kept_error_is_counted_apart() -> None:
     failing, parent = span_at(1, "query", True), span_at(2, "request", span_id=0x77)
     failing._parent = parent.get_span_context()
     replay = replayed("a: keep if error; b: drop", line_of(parent, failing))
-    assert (2, 1, len(encode(parent, "ot=th:0"))) == (replay.kept, replay.pulled, replay.pulled_bytes)
+    above = encode(parent, "ot=th:0", {"errsample.rule": "a", "errsample.scope": "path"})
+    assert (2, 1, len(above)) == (replay.kept, replay.pulled, replay.pulled_bytes)
     assert [(1, 1, 0), (1, 0, 1)] == [(rule.matched, rule.kept, rule.dropped) for rule in replay.outcomes()[:2]]
     assert (0, 0) == (replay.rest().kept, replay.rest().bytes)
     assert replay.as_dict()["balanced"]
