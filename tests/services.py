@@ -88,3 +88,22 @@ def begin(processor: ErrorSpanProcessor, trace: int, span: int, parent: int = 0)
     """A span starts; no parent is 0. It ends by on_end with a ReadableSpan of the same ids."""
     started: Any = Started(trace, span, SpanContext(trace, parent, False) if parent else None)
     processor.on_start(started)
+
+
+def traced_service(rules: str = KEEP_ERRORS, head: Any = ALWAYS_OFF, **arguments: Any) -> Service:
+    return Service(rules, head, **{"scope": "trace", **arguments})
+
+
+def endings(processor: ErrorSpanProcessor) -> dict[str, int]:
+    stats = processor.stats()
+    assert stats.balanced, stats
+    return {name: count for name, count in stats.endings.items() if count}
+
+
+def told(span: Span) -> dict[str, Any]:
+    """What of ours a span says besides rule and scope."""
+    values: dict[str, Any] = {}
+    for item in span.attributes:
+        if item.key in ("errsample.partial", "errsample.dropped_children"):
+            values[item.key.removeprefix("errsample.")] = getattr(item.value, item.value.WhichOneof("value") or "")
+    return values
