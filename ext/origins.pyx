@@ -51,7 +51,10 @@ cdef inline uint64_t span_number(object context) noexcept:
         number = context_span_id(context)
     except BaseException:
         return 0
-    return low if PyLong_Check(number) and errsample_unsigned(number, &high, &low) else 0
+    if not PyLong_Check(number):
+        return 0
+    # The bits that the wire gets, where the digits of an int are not known, as on Python 3.14.
+    return low if errsample_unsigned(number, &high, &low) else PyLong_AsUnsignedLongLongMask(number)
 
 
 @cython.final

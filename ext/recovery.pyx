@@ -16,6 +16,7 @@ from wire cimport store_varint
 cdef bytes RECOVERED = b"\x4a\x19\x0a\x13errsample.recovered\x12\x02\x10\x01"
 cdef enum:
     SPANS_FIELD = 0x12      # ScopeSpans.spans, with which the encoding of a span begins
+    GAP_AT_ONCE = 1 << 19   # bytes without a record that are looked over under the GIL
 
 
 @cython.final
@@ -80,6 +81,9 @@ cdef class Remains:
                     self.in_gap = True
                     self.damaged += 1
                 self.position += 8
+                if self.position % GAP_AT_ONCE == 0:
+                    with nogil:
+                        pass    # others' turn: a gap of 256 MiB takes 0.3 s
                 continue
             self.in_gap = False
             self.position += length_of(&slot)
@@ -209,7 +213,9 @@ cdef class Orphan(Keeper):
         self.close_file()
 
     cdef bint write(self, size_t at, uint32_t word) noexcept:
-        return self.is_ours() and errsample_write(self.descriptor, &word, sizeof(word), at)
+        if not self.is_ours() or not errsample_same(self.seat):
+            return False
+        return errsample_write(self.descriptor, &word, sizeof(word), at)
 
     cdef void acknowledge(self, uint64_t place) noexcept:
         self.waiting -= 1

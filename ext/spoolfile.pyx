@@ -23,9 +23,19 @@ cdef extern from *:
     #if !defined(_WIN32)
     #include <pthread.h>
     #include <sys/mman.h>
+    #include <sys/stat.h>
     #include <unistd.h>
 
     static int errsample_files[ERRSAMPLE_MOST_FILES];   /* descriptor + 1, 0 where the seat is free */
+    static struct stat errsample_known[ERRSAMPLE_MOST_FILES];
+
+    /* Whether the descriptor is still our file's: a daemon may close all of them, and the number goes to another file.
+       fstat is allowed in a forked child. */
+    static int errsample_same(int seat) {
+        struct stat now;
+        return fstat(errsample_files[seat] - 1, &now) == 0 && now.st_dev == errsample_known[seat].st_dev
+            && now.st_ino == errsample_known[seat].st_ino;
+    }
 
     /* flock belongs to the open file, which a child shares: while the child has it, the dead parent's file would seem
        to be in use. */
@@ -33,7 +43,8 @@ cdef extern from *:
         errsample_forks++;
         for (int seat = 0; seat < ERRSAMPLE_MOST_FILES; seat++)
             if (errsample_files[seat]) {
-                close(errsample_files[seat] - 1);
+                if (errsample_same(seat))
+                    close(errsample_files[seat] - 1);
                 errsample_files[seat] = 0;
             }
     }
@@ -44,6 +55,8 @@ cdef extern from *:
             listening = 1;
         for (int seat = 0; listening && seat < ERRSAMPLE_MOST_FILES; seat++)
             if (!errsample_files[seat]) {
+                if (fstat(descriptor, &errsample_known[seat]))
+                    return -1;
                 errsample_files[seat] = descriptor + 1;
                 return seat;
             }
@@ -51,7 +64,8 @@ cdef extern from *:
     }
 
     static void errsample_disown(int seat) {
-        close(errsample_files[seat] - 1);
+        if (errsample_same(seat))
+            close(errsample_files[seat] - 1);
         errsample_files[seat] = 0;
     }
 
@@ -66,6 +80,7 @@ cdef extern from *:
     #else
     #define errsample_own(descriptor) (-1)
     #define errsample_disown(seat) ((void) 0)
+    #define errsample_same(seat) 0
     #define errsample_map(descriptor, size) NULL
     #define errsample_unmap(start, size) ((void) 0)
     #define errsample_close(descriptor) ((void) 0)
@@ -85,6 +100,7 @@ cdef extern from *:
     unsigned int errsample_forks
     int errsample_own(int descriptor) noexcept
     void errsample_disown(int seat) noexcept
+    bint errsample_same(int seat) noexcept
     void errsample_close(int descriptor) noexcept
     char* errsample_map(int descriptor, size_t size) noexcept
     void errsample_unmap(void* start, size_t size) noexcept

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import random
 import struct
+import sys
+import threading
 import time
 from pathlib import Path
 
@@ -205,3 +207,48 @@ def test_the_length_of_a_mark_moves_the_length_of_the_span(tmp_path: Path) -> No
     image = written([pieces(b"z" * size) for size in sizes for _ in range(2)], tmp_path)
     assert [recovered(pieces(b"z" * size)) for size in sizes] == left_in(image)[0][0]
     assert recovered(pieces(b"z" * 101))[4] == span(b"z" * 101 + recovered(pieces(b""))[4][2:])
+
+
+def test_other_threads_have_their_turn_while_a_gap_is_looked_over(tmp_path: Path) -> None:
+    size = 16 << 20
+    image = bytearray(written([], tmp_path, size))
+    struct.pack_into("<QQ", image, BOUNDS_AT, size, 0)
+    remains = Remains(bytes(image))
+    turns, ended = 0, False
+
+    def other() -> None:
+        nonlocal turns
+        while not ended:
+            turns += 1
+            time.sleep(0)
+
+    thread = threading.Thread(target=other, daemon=True)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        thread.start()
+        before = turns
+        assert [] == list(remains)
+        assert turns > before + 8
+    finally:
+        ended = True
+        sys.setswitchinterval(interval)
+        thread.join()
+    assert 1 == remains.damaged
+
+
+def test_a_descriptor_that_was_closed_and_belongs_to_another_file_by_now_is_left_alone(tmp_path: Path) -> None:
+    a_ring(tmp_path / "a.spool").close()
+    descriptor = os.open(tmp_path / "a.spool", os.O_RDWR)
+    orphan = Orphan(descriptor)
+    os.close(descriptor)
+    another = os.open(tmp_path / "another", os.O_RDWR | os.O_CREAT)
+    assert another == descriptor
+    os.write(another, bytes(4096))
+    orphan.settle(100)
+    with pytest.raises(OSError, match="cannot be written"):
+        orphan.note_attempts(1)
+    orphan.close()
+    os.fstat(another)
+    os.close(another)
+    assert bytes(4096) == (tmp_path / "another").read_bytes()
