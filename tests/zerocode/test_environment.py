@@ -243,7 +243,11 @@ class TestBadInput:
     )
     def test_an_extension_for_another_python(self, switch: dict[str, Any], said: str, tmp_path: Path) -> None:
         """As where an operator mounts what was built elsewhere: nothing but our part may be missing."""
-        shutil.copytree(PACKAGE, tmp_path / "otel_errsample", ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+        copy = tmp_path / "otel_errsample"
+        shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+        # What is missing in the copy an editable installation would find beside its sources.
+        absent = "raise ModuleNotFoundError(\"No module named 'otel_errsample._hot'\")\n"
+        (copy / "_hot.py").write_text(absent, encoding="utf-8")
         run = launch(before=[tmp_path], **switch)
         assert (STOCK, ALL) == (run.processors, set(run.spans))
         lines = ours_of(run)
