@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +13,11 @@ from typing import Any
 
 import pytest
 
+from otel_errsample import spool as module
 from otel_errsample._hot import Buffer, Ledger, Limits, group_from, take
 from otel_errsample.spool import EVERY, MOST_FILES, Spool
 from otel_errsample.spool.adoption import MOST_AGE, MOST_ATTEMPTS
-from otel_errsample.spool.directory import BAD, Directory
+from otel_errsample.spool.directory import BAD, Directory, Entry
 from tests.spools import a_ring, left_in, pieces, span
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs file locks")
@@ -286,6 +289,35 @@ def test_there_are_never_too_many_files(path: Path, start: Callable[..., Process
     assert (path / "1-0011.spool").exists()
 
 
+def test_the_files_of_living_processes_leave_the_dead_ones_theirs(
+    path: Path, start: Callable[..., Process], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_FILES", 3)
+    dead = start()
+    dead.fails(b"unread")
+    dead.dies()
+    living = [start() for _ in range(4)]
+    assert [0] * 4 == [process.spool.count().discarded for process in living]
+    living[-1].looks()
+    assert b"unread" in living[-1].sends()
+
+
+@pytest.mark.parametrize("fault", [OSError(errno.ESTALE, "Stale file handle"), ValueError("embedded null byte")])
+def test_whatever_the_system_answers_errors_are_in_memory(
+    fault: Exception, path: Path, start: Callable[..., Process], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def entries(directory: Directory) -> list[Entry]:
+        raise fault
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Directory, "entries", entries)
+        one = start()
+        one.looks()
+    assert [f"it cannot be used ({fault}); errors are kept in memory alone"] == one.warnings
+    one.looks(EVERY * 2)
+    assert "ok" == one.spool.count().state
+
+
 def test_an_unusable_directory_is_said_once_and_tried_again(path: Path, start: Callable[..., Process]) -> None:
     path.mkdir(mode=0o755)
     one = start()
@@ -311,6 +343,27 @@ def test_a_file_that_was_removed_under_us_is_made_again(path: Path, start: Calla
     one.fails(b"after")
     (file,) = files(path)
     assert b"after" in file.read_bytes()
+
+
+def test_a_directory_that_was_removed_under_us_is_made_again(path: Path, start: Callable[..., Process]) -> None:
+    one = start()
+    shutil.rmtree(path)
+    one.looks()
+    one.fails(b"after")
+    (file,) = files(path)
+    assert b"after" in file.read_bytes()
+
+
+def test_a_directory_that_cannot_be_made_again_leaves_errors_in_memory(
+    path: Path, start: Callable[..., Process]
+) -> None:
+    one = start()
+    shutil.rmtree(path)
+    path.touch()
+    one.looks()
+    one.fails(b"after")
+    one.buffer.give_up()
+    assert (0, 1) == (one.ledger.endings["spooled"], one.ledger.endings["undelivered"])
 
 
 def test_a_forked_child_starts_with_a_file_of_its_own(path: Path, start: Callable[..., Process]) -> None:

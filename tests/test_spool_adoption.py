@@ -143,6 +143,27 @@ def test_what_is_no_spool_is_refused_and_closed(tmp_path: Path) -> None:
         os.close(descriptor)
 
 
+@pytest.mark.parametrize(("head", "size"), [(b"", 700 << 20), (b"ERRSPOOL", (1 << 30) + 1)])
+def test_what_is_no_spool_is_refused_before_it_is_read(
+    head: bytes, size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hole of that size costs nothing on the volume; read, it would be the process's memory."""
+    path = tmp_path / "a.spool"
+    path.write_bytes(head)
+    os.truncate(path, size)
+    read: list[int] = []
+    pread = os.pread
+
+    def note(descriptor: int, length: int, at: int) -> bytes:
+        read.append(length)
+        return pread(descriptor, length, at) if len(read) == 1 else b""
+
+    monkeypatch.setattr(os, "pread", note)
+    with pytest.raises(ValueError, match="it is no spool"):
+        adopted(path)
+    assert sum(read) <= len(b"ERRSPOOL")
+
+
 def test_what_is_given_up_stays_in_the_file(path: Path) -> None:
     buffer, ledger = a_buffer()
     adoption = adopted(path)

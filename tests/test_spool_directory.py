@@ -66,9 +66,19 @@ def test_neither_a_link_nor_a_file_is_a_directory(tmp_path: Path, directory: Dir
     link, file = tmp_path / "link", tmp_path / "file"
     link.symlink_to(directory.path)
     file.touch()
-    for path in (link, file):
+    for path in (str(link), f"{link}/", str(file)):
         with pytest.raises(Unusable, match="it cannot be opened"):
-            Directory(str(path)).prepare()
+            Directory(path).prepare()
+
+
+def test_it_is_the_same_directory_wherever_the_process_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    directory = Directory("errors")
+    directory.prepare()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    name = orphan(directory)
+    assert (tmp_path / "errors" / name).exists()
 
 
 def test_a_system_without_file_locks_has_no_spool(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,12 +89,12 @@ class Spool:
             self._name = self._directory.create(self._size, self._fill)
             write_to(self._buffer, self._ring)
             self._said = self.state = ""
-        except Unusable as error:
+        except (Unusable, OSError, ValueError) as error:  # ValueError: a path with a NUL in it
             self._ring = None
-            self.state = str(error)
+            self.state = str(error) if isinstance(error, Unusable) else f"it cannot be used ({error})"
             if self._said != self.state:
                 self._said = self.state
-                self._warn(f"{error}; errors are kept in memory alone")
+                self._warn(f"{self.state}; errors are kept in memory alone")
         finally:
             self._lock.release()
 
@@ -102,17 +102,32 @@ class Spool:
         self._ring = Ring(descriptor, self._size, secrets.randbits(63) | 1, os.getpid(), int(self._wall()))
 
     def _make_place(self) -> None:
+        """Discard the oldest files of dead processes; those of living ones do not count, however many they are."""
         entries = self._directory.entries()
-        for entry in entries[: max(0, len(entries) - MOST_FILES + 1)]:
-            descriptor = self._directory.lock(entry.name)
-            if descriptor is None:
-                continue
-            self._directory.remove(entry.name)
-            os.close(descriptor)
-            self._discarded += 1
+        if len(entries) < MOST_FILES:
+            return
+        # One descriptor at a time: the application wants its own.
+        dead = [entry.name for entry in entries if self._is_left(entry.name)]
+        for name in dead[: max(0, len(dead) - MOST_FILES + 1)]:
+            self._discarded += self._is_left(name, remove=True)
+
+    def _is_left(self, name: str, *, remove: bool = False) -> bool:
+        """Whether nobody has the file; then it goes, where that is wanted."""
+        descriptor = self._directory.lock(name)
+        if descriptor is None:
+            return False
+        if remove:
+            self._directory.remove(name)
+        os.close(descriptor)
+        return True
 
     def _still_there(self) -> bool:
-        return self._ring is None or any(entry.name == self._name for entry in self._directory.entries())
+        if self._ring is None:
+            return True
+        try:
+            return any(entry.name == self._name for entry in self._directory.entries())
+        except (Unusable, OSError):
+            return False
 
     # -- the files of others
 
@@ -131,9 +146,10 @@ class Spool:
             try:
                 if not self._still_there():
                     self._ring = None  # removed under us: what is in it is lost with us, what comes shall not be
+                    write_to(self._buffer, None)
                 self.open()
                 self._adoption = self._find() if self._ring is not None else None
-            except Unusable:
+            except (Unusable, OSError):
                 return  # open() says why, at the next look
         self._soon = now + SOON
         while self._adoption is not None:
@@ -185,10 +201,7 @@ class Spool:
     def _tidy(self, name: str, age: float) -> None:
         """Remove what was set aside long ago, and what its maker did not finish."""
         if age > (MOST_AGE if name.endswith(BAD) else _HALF_MADE):
-            descriptor = self._directory.lock(name)
-            if descriptor is not None:
-                self._directory.remove(name)
-                os.close(descriptor)
+            self._is_left(name, remove=True)
 
     # -- the end
 

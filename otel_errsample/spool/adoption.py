@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from otel_errsample._hot import Group, Orphan, Remains, adopt, group_from
+from otel_errsample.config import SETTINGS
 
 if TYPE_CHECKING:
     from otel_errsample._hot import Buffer
@@ -17,6 +18,8 @@ MOST_ATTEMPTS: Final = 3
 """Adoptions that ended with the adopter before the file is held to be what ended it."""
 _LANE_REPEATED: Final = 2
 _READ_AT_ONCE: Final = 1 << 20
+_MAGIC: Final = b"ERRSPOOL"
+_MOST_BYTES: Final = next(setting.high for setting in SETTINGS if setting.argument == "spool_bytes")
 
 
 class Adoption:
@@ -87,7 +90,10 @@ class Adoption:
 
 
 def _image_of(descriptor: int) -> bytes:
+    """All of the file. Raises ValueError, before the memory is spent, where it is no spool at the first glance."""
     size = os.fstat(descriptor).st_size
+    if size > _MOST_BYTES or os.pread(descriptor, len(_MAGIC), 0) != _MAGIC:
+        raise ValueError("it is no spool")
     pieces = []
     at = 0
     while at < size and (piece := os.pread(descriptor, min(_READ_AT_ONCE, size - at), at)):

@@ -39,6 +39,9 @@ class Directory:
 
     def __init__(self, path: str) -> None:
         self.path = path
+        with suppress(OSError):  # no current directory
+            # Of one directory whatever chdir does, and without the slash at its end that would follow a link.
+            self.path = os.path.abspath(path)  # noqa: PTH100  resolve() follows links
 
     @contextmanager
     def _opened(self) -> Iterator[int]:
