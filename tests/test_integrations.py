@@ -31,6 +31,29 @@ def test_a_library_is_attached_to_once_it_is_loaded(attached: list[str], monkeyp
     assert ["attached"] == attached
 
 
+@pytest.mark.parametrize("fault", [ImportError("half imported"), AttributeError("another library of that name")])
+def test_what_cannot_be_attached_to_is_asked_again_and_harms_nobody(
+    fault: Exception, attached: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def attach() -> None:
+        raise fault
+
+    monkeypatch.setitem(sys.modules, "lib", ModuleType("lib"))
+    with monkeypatch.context() as patch:
+        patch.setattr(sys.modules["lib_integration"], "attach", attach)
+        integrations.attach()
+    integrations.attach()
+    assert ["attached"] == attached
+
+
+def test_a_library_whose_import_was_forbidden_is_not_attached_to(
+    attached: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "lib", None)
+    integrations.attach()
+    assert [] == attached
+
+
 def test_every_integration_of_the_table_is_there() -> None:
     from importlib.util import find_spec
 

@@ -82,6 +82,16 @@ def test_a_lifespan_that_failed_flushes_and_fails_as_it_did(step: str, member: M
     assert 1 == member.heard.count("flush")
 
 
+def test_a_startup_that_failed_without_a_word_is_the_servers_to_hear_of(member: Member) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        raise RuntimeError("no database")
+
+    with pytest.raises(RuntimeError, match="no database"):
+        run(app, member)
+    assert ["< startup"] == member.heard
+
+
 def test_requests_pass_untouched(member: Member) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         assert "http" == scope["type"]

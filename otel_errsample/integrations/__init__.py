@@ -6,9 +6,12 @@ and want to be asked. docs/deployment.md tells which server needs what.
 
 from __future__ import annotations
 
+import logging
 import sys
 from importlib import import_module
 from typing import Final
+
+logger = logging.getLogger("otel_errsample")
 
 _BY_LIBRARY: Final = {
     "multiprocessing.util": "otel_errsample.integrations.multiprocess",
@@ -18,8 +21,13 @@ _attached: set[str] = set()
 
 
 def attach() -> None:
-    """Attach to the libraries that the process has loaded by now, each once."""
+    """Attach to the libraries that the process has loaded by now, each once; what is only half loaded is asked again."""
     for library, integration in _BY_LIBRARY.items():
-        if library in sys.modules and library not in _attached:
-            _attached.add(library)
+        if sys.modules.get(library) is None or library in _attached:
+            continue
+        try:
             import_module(integration).attach()
+        except Exception:  # a module that is being imported just now, or another one of that name
+            logger.debug("%s cannot be attached to", library, exc_info=True)
+        else:
+            _attached.add(library)

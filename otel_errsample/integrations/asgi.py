@@ -51,7 +51,8 @@ class FlushOnShutdown:
         try:
             await self._app(scope, receive_for_app, send_for_app)
         except Exception:
-            if answered:
+            # Who asked for a message knows the protocol: its startup failed, and the server has to hear of it.
+            if answered or asked:
                 raise
         if answered:
             return
