@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import _thread
 import random
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach, set_value
 
 from otel_errsample._hot import take
+from otel_errsample.greenlets import rest, start_os_thread
 from otel_errsample.reporter import Reporter
 from otel_errsample.schedule import BackOff, Schedule
 from otel_errsample.transport import Answer, Outcome
@@ -92,7 +92,8 @@ class Worker:
         self._next_start = 0.0
         self._flush_upto = 0
         self._stopping = False
-        self._pausing = False
+        # The threads that fork just now: os.fork lets others run, and a handler may call it inside another one's hooks.
+        self._forking: list[int] = []
         self._sending = False
         self._traces_due: float | None = None
         self.state = "not started"
@@ -112,7 +113,7 @@ class Worker:
             if self._thread is None:
                 self._next_start = now + START_AGAIN
                 self.state = "failed: no thread could be started"
-                self._thread = _start_os_thread(self._run)
+                self._thread = start_os_thread(self._run)
                 self.state = "running"
                 self._on_alive(True)
         finally:
@@ -138,7 +139,7 @@ class Worker:
 
     def _loop(self) -> None:
         while not self._stopping:
-            if self._pausing:
+            if self._forking:
                 self._buffer.sleep(0.01, False, False, False)
                 continue
             now = self._monotonic()
@@ -223,7 +224,7 @@ class Worker:
             if answer.outcome is Outcome.RETRY:
                 self._put_back(batch, pieces, maybe_delivered=False)
                 self._put_back(batch, [(start, stop)], maybe_delivered=answer.maybe_delivered)
-                if not self._pausing:
+                if not self._forking:
                     self._ledger.retries += 1
                     self._back_off.failed(self._monotonic(), answer.retry_after)
                 return False
@@ -256,9 +257,9 @@ class Worker:
         timeout = self._timeout
         if deadline is not None:
             timeout = min(timeout, deadline - self._monotonic())
-        self._sending = True  # before the look at _pausing, so that pause() misses neither
+        self._sending = True  # before the look at _forking, so that pause() misses neither
         try:
-            if self._pausing or self._stopping or timeout <= 0:
+            if self._forking or self._stopping or timeout <= 0:
                 return Answer(Outcome.RETRY, cause="interrupted")
             self._ledger.requests += 1
             answer = self._sink.deliver(batch, start, stop, timeout)
@@ -266,7 +267,7 @@ class Worker:
             self._sending = False
         if answer.outcome is Outcome.ACCEPTED and not answer.rejected:
             self.last_failure = ""
-        elif not (self._pausing or self._stopping):
+        elif not (self._forking or self._stopping):
             self.last_failure = answer.cause
             self._reporter.failed(answer, stop - start)
         return answer
@@ -280,6 +281,8 @@ class Worker:
         lost = self._lost()
         if self._thread is not None and self._thread == _thread.get_ident():
             return self._buffer.settled(target)  # an exporter that flushes us: waiting for ourselves would not end
+        if _thread.get_ident() in self._forking:
+            return self._buffer.settled(target)  # a signal handler inside our own pause, which nothing is sent in
         self._back_off.hurry()
         started = self._monotonic()
         while not self._buffer.settled(target) and (left := deadline - self._monotonic()) > 0:
@@ -288,7 +291,7 @@ class Worker:
             if self._has_thread():
                 self._buffer.wake()
                 waited = self._monotonic() - started
-                time.sleep(min(max(waited / 64, GLANCE), LONGEST_GLANCE, left))
+                rest(min(max(waited / 64, GLANCE), LONGEST_GLANCE, left))
             else:
                 self._flush_here(target, deadline)
         return self._buffer.settled(target) and self._lost() == lost
@@ -308,7 +311,7 @@ class Worker:
             self._drain(target, errors_only=False, deadline=deadline)
         finally:
             detach(token)
-        time.sleep(max(0.0, min(self._back_off.until, deadline) - self._monotonic()))
+        rest(max(0.0, min(self._back_off.until, deadline) - self._monotonic()))
 
     def _lost(self) -> int:
         endings = self._ledger.endings
@@ -338,7 +341,7 @@ class Worker:
         patience = max(deadline, self._monotonic() + ABORT_PATIENCE)
         while self._thread is not None and self._monotonic() < patience:
             self._interrupt()
-            time.sleep(GLANCE)
+            rest(GLANCE)
 
     def _close_sink(self) -> None:
         try:
@@ -355,17 +358,18 @@ class Worker:
         """
         if self._thread is not None and self._thread == _thread.get_ident():
             return  # an exporter that forks: the request in flight is its own
-        self._pausing = True
+        self._forking.append(_thread.get_ident())
         deadline = self._monotonic() + ABORT_PATIENCE
         while self._sending and self._monotonic() < deadline:
             self._interrupt()
-            time.sleep(GLANCE)
+            rest(GLANCE)
         if not self._sending:
             self._sink.release()
 
     def resume(self) -> None:
-        """In the parent after a fork."""
-        self._pausing = False
+        """In the parent after a fork, by the thread that forked; another one may be about to."""
+        if (thread := _thread.get_ident()) in self._forking:
+            self._forking.remove(thread)
         self._buffer.wake()
 
     def restart_in_child(self) -> None:
@@ -390,12 +394,3 @@ def _keep_freed_pages(size: int) -> None:
     that were set by hand stay, and other mallocs do not care.
     """
     bytes(size)
-
-
-def _start_os_thread(function: Callable[[], None]) -> int:
-    """A real thread also where gevent has patched `_thread`: a waiting greenlet would stop its whole hub."""
-    start = _thread.start_new_thread
-    monkey = sys.modules.get("gevent.monkey")
-    if monkey is not None:
-        start = monkey.get_original("_thread", "start_new_thread")
-    return start(function, ())

@@ -363,7 +363,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         if self._spool is not None:
             self._spool.forget()
         self._worker.restart_in_child()
-        if self._file is not None:
+        if self._file is not None and self._shut_down is None:
             self._start_chores()
 
     # -- start

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -26,13 +25,15 @@ def flush_on_sigterm() -> bool:
     former = signal.getsignal(signal.SIGTERM)
     if isinstance(former, _Flushing):
         return True
-    if threading.current_thread() is not threading.main_thread():
-        return _left_alone("signal handlers can be installed by the main thread only")
     if former is signal.SIG_IGN:
         return _left_alone("the process ignores it")
     if former is None:
         return _left_alone("its handler was not installed by Python and cannot be called after ours")
-    signal.signal(signal.SIGTERM, _Flushing(former))
+    try:
+        # Asks the interpreter itself: patched by eventlet, threading takes the main thread for another one.
+        signal.signal(signal.SIGTERM, _Flushing(former))
+    except ValueError:
+        return _left_alone("signal handlers can be installed by the main thread only")
     return True
 
 

@@ -1,0 +1,35 @@
+"""Programs whose threads are greenlets: the worker stops none of them, and SIGTERM comes while all of them wait."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+import pytest
+
+from otel_errsample.testing.receiver import Receiver
+from otel_errsample.testing.replies import Reply
+from tests.servers.harness import Program
+from tests.servers.packages import require
+
+SLOW = Reply(delay=1.0)  # who does not wait for it ends before
+
+
+@pytest.mark.parametrize("library", ["gevent", "eventlet"])
+def test_greenlets_go_on_beside_the_worker_and_sigterm_flushes_where_all_are_idle(library: str) -> None:
+    require((library,))
+    with Receiver(then=SLOW) as receiver:
+        variables = {
+            "SIDE": "ours",
+            "LINE": "",
+            "OTEL_ERRSAMPLE_FLUSH_ON_SIGTERM": "true",
+            "OTEL_ERRSAMPLE_FLUSH_ERRORS_MS": "60000",
+        }
+        command = (sys.executable, "tests/servers/apps/green.py", library, "8")
+        with Program(command, variables | receiver.environ) as program:
+            program.wait_for("^done$")
+            assert [] == receiver.requests
+            program.signal(signal.SIGTERM)
+            assert -signal.SIGTERM == program.wait(), program.printed
+        assert 8 == len(receiver.spans()), program.printed
+        assert "Traceback" not in program.printed, "the flush waited for what it sent"

@@ -1,0 +1,71 @@
+"""A processor around forks: two at once, one that a signal interrupts, one after the shutdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+
+from otel_errsample import ErrorSpanProcessor, export
+from otel_errsample.testing import CollectingTransport
+
+
+@pytest.fixture
+def transport() -> CollectingTransport:
+    return CollectingTransport()
+
+
+@pytest.fixture
+def processor(transport: CollectingTransport) -> Iterator[ErrorSpanProcessor]:
+    processor = ErrorSpanProcessor("keep", transport=transport)
+    yield processor
+    processor.shutdown()
+
+
+def end_a_span(processor: ErrorSpanProcessor) -> None:
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(processor)
+    provider.get_tracer("forks").start_span("work").end()
+
+
+def test_the_first_of_two_threads_that_forked_does_not_let_requests_out(
+    processor: ErrorSpanProcessor, transport: CollectingTransport
+) -> None:
+    processor.before_fork()
+    with ThreadPoolExecutor(1) as another:
+        another.submit(processor.before_fork).result()
+        another.submit(processor.after_fork_in_parent).result()
+        end_a_span(processor)
+        assert not another.submit(processor.force_flush, 50).result()
+        assert [] == transport.spans()
+        processor.after_fork_in_parent()
+        assert another.submit(processor.force_flush, 10_000).result()
+    assert 1 == len(transport.spans())
+
+
+def test_a_flush_by_the_thread_that_is_about_to_fork_returns_at_once(
+    processor: ErrorSpanProcessor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a signal handler's does that interrupts the hook before a fork: nothing is sent before the fork is over."""
+    processor.before_fork()
+    end_a_span(processor)
+    with monkeypatch.context() as patch:
+        patch.setattr(export, "rest", lambda seconds: pytest.fail("it waited for itself"))
+        assert not processor.force_flush()
+    processor.after_fork_in_parent()
+    assert processor.force_flush()
+
+
+def test_a_processor_that_was_shut_down_stays_so_in_a_child(tmp_path: Path) -> None:
+    path = tmp_path / "errors.yaml"
+    path.write_text("rules: keep if error\n", encoding="utf-8")
+    processor = ErrorSpanProcessor(config=path, transport=CollectingTransport(), spool_dir=tmp_path / "spool")
+    processor.shutdown()
+    processor.after_fork_in_child()
+    assert "not started" == processor.stats().worker
+    assert [] == list((tmp_path / "spool").iterdir())
+    end_a_span(processor)
+    assert 1 == processor.stats().endings["after_shutdown"]
