@@ -73,6 +73,7 @@ def test_the_environment_table_names_every_variable() -> None:
         ("OTEL_ERRSAMPLE_MAX_BUFFER_BYTES", "16777216 (16 MiB)", "65536 (64 KiB) to 4294967296 (4 GiB)"),
         ("OTEL_ERRSAMPLE_FLUSH_ERRORS_MS", "200 ms", "0 to 60000"),
         ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "512 spans", "1 to 65536"),
+        ("OTEL_ERRSAMPLE_SCOPE", "`path`", "one of span, path, trace"),
         ("OTEL_ERRSAMPLE_IN_APP_INCLUDE", "unset", "a comma separated list"),
     ],
 )

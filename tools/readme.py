@@ -216,7 +216,7 @@ def _default(setting: Setting) -> str:
     if isinstance(setting.default, int):
         unit = {"milliseconds": " ms", "spans": " spans"}.get(setting.unit, "")
         return _number(setting.default, setting.unit) + unit
-    return "unset"
+    return f"`{setting.default}`" if isinstance(setting.default, str) and setting.default else "unset"
 
 
 def _values(setting: Setting) -> str:
