@@ -59,6 +59,30 @@ def test_a_batch_processor_goes_and_its_exporter_stays() -> None:
     provider.shutdown()
 
 
+@pytest.mark.parametrize("plug_in", [False, True])
+def test_where_ours_cannot_be_made_the_exporter_goes_on(plug_in: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen(monkeypatch, "opentelemetry.distro:OpenTelemetryConfigurator")
+    exporter = ErrsampleSpanExporter() if plug_in else OTLPSpanExporter()
+    shut: list[object] = []
+    stop = exporter.shutdown
+    monkeypatch.setattr(exporter, "shutdown", lambda *_: shut.append(exporter))
+    batch = BatchSpanProcessor(exporter)
+    provider = provider_with(batch)
+
+    def fail(*_: object, **__: object) -> None:
+        raise ImportError("half a package")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(takeover, "build", fail)
+        with pytest.raises(ImportError, match="half a package"):
+            take_over(provider, "here", {})
+    assert ((batch,), []) == (processors_of(provider), shut)
+    take_over(provider, "here", {})
+    assert [exporter] == shut, "and with a successor it goes"
+    stop()
+    provider.shutdown()
+
+
 def test_a_second_time_changes_nothing() -> None:
     provider = provider_with(BatchSpanProcessor(InMemorySpanExporter()))
     take_over(provider, "here", {})

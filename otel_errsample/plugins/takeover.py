@@ -41,7 +41,11 @@ def take_over(provider: TracerProvider, place: str, options: Mapping[str, Any]) 
         return
     batches = [processor for processor in present if type(processor) is BatchSpanProcessor]
     for batch in batches:
-        _exchange(several, batch, _successor(batch.span_exporter, place, options))
+        exporter = batch.span_exporter
+        successor = _successor(exporter, place, options)  # what fails here leaves everything as it was
+        _exchange(several, batch, successor)
+        if successor._sink.destination is not exporter:
+            exporter.shutdown()
     if batches:
         return
     if not present and os.environ.get("OTEL_TRACES_EXPORTER", "").strip().lower() == "none":
@@ -54,12 +58,10 @@ def take_over(provider: TracerProvider, place: str, options: Mapping[str, Any]) 
 
 def _successor(exporter: SpanExporter, place: str, options: Mapping[str, Any]) -> ErrorSpanProcessor:
     if isinstance(exporter, ErrsampleSpanExporter):
-        exporter.shutdown()
         return build(place, **options)
     target = _from_environment(exporter)
     if target is None:
         return build(place, **options, exporter=exporter)
-    exporter.shutdown()
     return build(place, **options, transport=target)
 
 
