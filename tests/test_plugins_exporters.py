@@ -73,10 +73,10 @@ def test_another_exporter_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("consol", "no exporter 'consol' is installed, it is left out; did you mean 'console'?"),
-        ("zipkin", "no exporter 'zipkin' is installed, it is left out"),
-        ("failing", "the exporter 'failing' cannot be used and is left out (no disk)"),
-        ("text", "the exporter 'text' cannot be used and is left out (str is no SpanExporter)"),
+        ("consol", "an exporter that it names is not installed and is left out; did you mean 'console'?"),
+        ("zipkin", "an exporter that it names is not installed and is left out"),
+        ("failing", f"the exporter {__name__}:Failing cannot be used and is left out (no disk)"),
+        ("text", "the exporter builtins:str cannot be used and is left out (str is no SpanExporter)"),
     ],
 )
 def test_what_cannot_be_used_is_said_and_spans_go_over_otlp(

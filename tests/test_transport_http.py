@@ -204,6 +204,17 @@ def test_framing_headers_are_the_transports_own() -> None:
     assert "other" == sent["host"]
 
 
+def test_a_key_in_the_query_is_sent_and_never_said() -> None:
+    with Receiver("http", [Reply(404, message="no route /v1/traces?k=s3cr3t&l=0ther, nor for 0ther")]) as receiver:
+        endpoint = receiver.settings().endpoint
+        transport = HttpTransport(receiver.settings(endpoint=f"{endpoint}?k=s3cr3t&l=0ther"))
+        answer = transport.send(request("a"), 5)
+        transport.close()
+        assert endpoint == transport.endpoint
+        assert "no route /v1/traces?***, nor for ***" == answer.detail
+        assert "/v1/traces?k=s3cr3t&l=0ther" == transport._target
+
+
 def test_debugging_http_client_does_not_print_our_credentials(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
-from urllib.parse import unquote
 
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.trace import get_tracer_provider
 
 from otel_errsample.config import OTLP_VARIABLES, SETTINGS, Settings
+from otel_errsample.plugins.masking import told, without_values
 from otel_errsample.processor import ErrorSpanProcessor
 from otel_errsample.transport.settings import OtlpSettings
 
@@ -40,7 +40,7 @@ _SWITCHES: Final = (
 # What the SDK does not read where a file configures it.
 _LEFT_TO_THE_FILE: Final = ("OTEL_TRACES_EXPORTER", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG")
 _USER: Final = re.compile(r"//[^/\s@]+@")
-_LEAST_SECRET: Final = 3
+_QUERY: Final = re.compile(r"(//[^\s?#]*)\?\S*")
 
 
 @dataclass
@@ -116,20 +116,8 @@ def heard() -> Iterator[list[str]]:
 
 
 def mask(text: str) -> str:
-    """The text without the values of headers and without user information in URLs."""
-    for secret in sorted(_secrets(), key=len, reverse=True):
-        text = text.replace(secret, "***")
-    return _USER.sub("//***@", text)
-
-
-def _secrets() -> set[str]:
-    found = set()
-    for name, value in os.environ.items():
-        if name.startswith("OTEL_") and name.endswith("HEADERS"):
-            for pair in value.split(","):
-                secret = pair.partition("=")[2].strip()
-                found |= {secret, unquote(secret)}
-    return {secret for secret in found if len(secret) >= _LEAST_SECRET}
+    """The text without the values of headers and variables, and without user information and queries in URLs."""
+    return _QUERY.sub(r"\1?***", _USER.sub("//***@", without_values(text)))
 
 
 def _configured() -> tuple[str, str]:
@@ -145,7 +133,7 @@ def _configured() -> tuple[str, str]:
     try:
         initialize(swallow_exceptions=False)
     except Exception as error:
-        return "opentelemetry-instrument", f"the SDK could not be configured: {mask(' '.join(str(error).split()))}"
+        return "opentelemetry-instrument", f"the SDK could not be configured: {mask(told(error))}"
     finally:
         if former is None:
             del os.environ["OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"]

@@ -13,6 +13,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import get_tracer_provider
 from opentelemetry.util._importlib_metadata import entry_points
 
+from otel_errsample.plugins.masking import told
 from otel_errsample.plugins.switch import CONFIGURATORS, NAME, is_named, switched
 
 logger = logging.getLogger("otel_errsample")
@@ -123,5 +124,5 @@ def _set(**variables: str) -> Iterator[None]:
 
 
 def _line(error: Exception) -> str:
-    """An error on one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    """An error on one line, with its class: of many the text alone says nothing."""
+    return f"{type(error).__name__}: {told(error)}"

@@ -16,6 +16,7 @@ from opentelemetry.trace import get_tracer_provider
 from otel_errsample.config import SETTINGS
 from otel_errsample.plugins.declared_sampler import declaring
 from otel_errsample.plugins.exporters import uses_credential_plugin
+from otel_errsample.plugins.masking import told
 from otel_errsample.plugins.options import arguments, build
 from otel_errsample.plugins.otlp_section import OTLP_SECTIONS, settings_of
 from otel_errsample.plugins.switch import NAME, switched
@@ -51,7 +52,7 @@ def configure(config: Any) -> bool:
         with declaring(_additional(getattr(config.tracer_provider, "sampler", None)).get(NAME)):
             configure_sdk(config)
     except Exception as error:
-        reason = " ".join(str(error).split())
+        reason = told(error)
         if not isinstance(get_tracer_provider(), TracerProvider):
             logger.error("OTEL_CONFIG_FILE cannot be used, the environment is instead: %s", reason)
             return False
@@ -126,11 +127,9 @@ def _made(entry: Entry) -> SpanProcessor:
         return build(entry.place, **entry.options, exporter=exporter)
     except Exception as error:
         if exporter is None:
-            logger.error(
-                "%s.exporter cannot be used, spans go over OTLP: %s", entry.place, " ".join(str(error).split())
-            )
+            logger.error("%s.exporter cannot be used, spans go over OTLP: %s", entry.place, told(error))
             return build(entry.place, **entry.options)
-        logger.error("%s fails, a batch processor takes its place: %s", entry.place, " ".join(str(error).split()))
+        logger.error("%s fails, a batch processor takes its place: %s", entry.place, told(error))
         return BatchSpanProcessor(exporter)
 
 

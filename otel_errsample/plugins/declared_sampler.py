@@ -11,6 +11,7 @@ from typing import Any, Final
 from opentelemetry.sdk.environment_variables import OTEL_TRACES_SAMPLER_ARG
 from opentelemetry.sdk.trace.sampling import DEFAULT_ON, Sampler
 
+from otel_errsample.plugins.masking import told
 from otel_errsample.plugins.sampler import traces_sampler
 from otel_errsample.sampler import ErrorAwareSampler
 
@@ -49,7 +50,7 @@ def declared_sampler(**options: Any) -> ErrorAwareSampler:
     try:
         return ErrorAwareSampler(_head(options), record=options.get("record", 1.0))
     except Exception as error:
-        logger.warning("%s: %s; the default samples", _PLACE, " ".join(str(error).split()))
+        logger.warning("%s: %s; the default samples", _PLACE, told(error))
         return ErrorAwareSampler(DEFAULT_ON)
 
 

@@ -9,6 +9,8 @@ from typing import Any
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from otel_errsample.plugins.masking import told
+
 logger = logging.getLogger("otel_errsample")
 
 
@@ -46,5 +48,5 @@ def _processor(options: dict[str, Any]) -> SpanProcessor:
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
-        logger.error("spans are exported without otel-errsample, which failed: %s", " ".join(str(error).split()))
+        logger.error("spans are exported without otel-errsample, which failed: %s", told(error))
         return SimpleSpanProcessor(OTLPSpanExporter())

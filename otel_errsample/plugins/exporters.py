@@ -11,6 +11,7 @@ from typing import Any, Final
 from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.util._importlib_metadata import entry_points
 
+from otel_errsample.plugins.masking import told
 from otel_errsample.plugins.options import build
 from otel_errsample.plugins.switch import NAME
 from otel_errsample.processor import ErrorSpanProcessor
@@ -69,14 +70,15 @@ def _loaded(name: str) -> SpanExporter | None:
     if name not in names:
         near = get_close_matches(name, names, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        logger.warning("%s: no exporter %r is installed, it is left out%s", VARIABLE, name, hint)
+        logger.warning("%s: an exporter that it names is not installed and is left out%s", VARIABLE, hint)
         return None
+    point = next(iter(entry_points(group=_GROUP, name=name)))
     try:
-        exporter = next(iter(entry_points(group=_GROUP, name=name))).load()()
+        exporter = point.load()()
         if not isinstance(exporter, SpanExporter):
             raise TypeError(f"{type(exporter).__name__} is no SpanExporter")
     except Exception as error:
-        logger.warning("%s: the exporter %r cannot be used and is left out (%s)", VARIABLE, name, error)
+        logger.warning("%s: the exporter %s cannot be used and is left out (%s)", VARIABLE, point.value, told(error))
         return None
     return exporter
 

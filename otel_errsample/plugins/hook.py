@@ -6,6 +6,7 @@ import logging
 import os
 from difflib import get_close_matches
 
+from otel_errsample.plugins.masking import told
 from otel_errsample.plugins.switch import CONFIGURATOR, CONFIGURATORS, NAME, switched
 
 logger = logging.getLogger("otel_errsample")
@@ -19,7 +20,7 @@ def pre_instrument() -> None:
         if wanted or (wanted is None and get_close_matches(missing, [NAME], n=1)):
             _switch_on(missing)
     except Exception as error:
-        logger.error("otel-errsample is not switched on, since it failed: %s", " ".join(str(error).split()))
+        logger.error("otel-errsample is not switched on, since it failed: %s", told(error))
 
 
 def _switch_on(missing: str) -> None:
@@ -35,7 +36,7 @@ def _switch_on(missing: str) -> None:
     elif missing:
         from otel_errsample.plugins.configurator import ErrsampleConfigurator
 
-        logger.warning("%s names %r, which is not installed; %s configures the SDK", CONFIGURATOR, missing, NAME)
+        logger.warning("%s names none that is installed; %s configures the SDK", CONFIGURATOR, NAME)
         ErrsampleConfigurator().set_up()
     else:
         logger.warning("there is no tracer provider of the SDK (%s), so nothing is kept", type(provider).__name__)

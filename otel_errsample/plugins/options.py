@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from otel_errsample.config import FILE_SETTINGS
 from otel_errsample.errors import ConfigError, RuleError
+from otel_errsample.plugins.masking import without_values
 from otel_errsample.processor import ErrorSpanProcessor
 from otel_errsample.rules import Rules
 
@@ -86,4 +87,4 @@ def _left_out(place: str, name: object, expectation: str) -> None:
 
 
 def _on_one_line(error: ConfigError | RuleError) -> str:
-    return "; ".join(map(str, error.problems)) if isinstance(error, RuleError) else str(error)
+    return without_values("; ".join(map(str, error.problems)) if isinstance(error, RuleError) else str(error))

@@ -11,7 +11,7 @@ import socket
 import ssl
 import zlib
 from collections import deque
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from otel_errsample.transport import Answer, Outcome, response
 from otel_errsample.transport.certificates import CertificateError, Certificates
@@ -54,7 +54,7 @@ class HttpTransport:
 
     def __init__(self, settings: OtlpSettings) -> None:
         url = urlsplit(settings.endpoint)
-        self.endpoint = settings.endpoint
+        self.endpoint = url._replace(query="", fragment="").geturl()  # for log lines; keys may stand in a query
         self._secure = url.scheme == "https"
         self._host = url.hostname or ""
         self._port = url.port or (http.client.HTTPS_PORT if self._secure else http.client.HTTP_PORT)
@@ -68,7 +68,8 @@ class HttpTransport:
         }
         if self._gzip:
             self._headers["content-encoding"] = "gzip"
-        self._redact = response.Redactor(value for _, value in settings.headers)
+        in_query = (value for _, value in parse_qsl(url.query))
+        self._redact = response.Redactor([*(value for _, value in settings.headers), url.query, *in_query])
         self._certificates = Certificates(settings)
         self._tls: ssl.SSLContext | None = None
         self._idle: deque[_Connection] = deque()

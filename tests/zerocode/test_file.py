@@ -191,6 +191,22 @@ meter_provider: {readers: [{periodic: {exporter: {nosuch: {}}}}]}
 
 
 @pytest.mark.way("bad input")
+@pytest.mark.parametrize("command", [(), ("otel-errsample", "doctor", "--json")], ids=["program", "doctor"])
+def test_what_a_file_takes_from_variables_is_not_shown(command: tuple[str, ...], tmp_path: Path) -> None:
+    path = tmp_path / "otel.yaml"
+    path.write_text(
+        'file_format: "1.0"\ntracer_provider: {processors: [{errsample: {}}, '
+        '{batch: {exporter: {otlp_http: {headers: {api-key: "${API_KEY}"}}}}}]}\n',
+        encoding="utf-8",
+    )
+    run = launch(*command, OTEL_CONFIG_FILE=str(path), API_KEY="s3cr3t", **SELECTED)
+    said = "\n".join([run.out, *run.err])
+    assert "OTEL_CONFIG_FILE cannot be used, the environment is instead: ConfigurationError: " in said
+    assert "what stands there is not of type 'array' (at tracer_provider -> processors -> 1 -> batch" in said
+    assert "s3cr3t" not in said
+
+
+@pytest.mark.way("bad input")
 @pytest.mark.parametrize(
     ("text", "said"),
     [
