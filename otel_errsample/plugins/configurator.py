@@ -52,7 +52,19 @@ class ErrsampleConfigurator(_OTelSDKConfigurator):
         except Exception as error:
             logger.error("the SDK is configured without otel-errsample, which failed: %s", _line(error))
             if not isinstance(get_tracer_provider(), TracerProvider):
-                super()._configure(**kwargs)
+                self._without_us(kwargs)
+
+    def _without_us(self, kwargs: Mapping[str, Any]) -> None:
+        if os.environ.get(_FILE):
+            try:
+                super()._configure()  # beside a file the SDK reads no arguments, and would say so
+                return
+            except Exception as error:  # the SDK's own refuses a processor of ours
+                logger.error("%s cannot be used, the environment is instead: %s", _FILE, _line(error))
+                if isinstance(get_tracer_provider(), TracerProvider):  # traces came first and stand
+                    return
+        with _set(**{_FILE: ""}):
+            super()._configure(**kwargs)
 
     def _from_environment(self, kwargs: Mapping[str, Any]) -> None:
         from otel_errsample.plugins import exporters
