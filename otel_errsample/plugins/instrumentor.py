@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+import os
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 
+from otel_errsample.plugins.masking import told
 from otel_errsample.plugins.switch import NAME, switched
 
 logger = logging.getLogger("otel_errsample")
@@ -21,17 +23,39 @@ class ErrsampleInstrumentor(BaseInstrumentor):
 
     def instrument(self, **options: Any) -> None:
         """As the file says; called with `skip_dep_check` by opentelemetry-instrument, which calls all there are."""
-        if not options.pop("skip_dep_check", False):
+        try:
+            wanted = not options.pop("skip_dep_check", False) and _is_asked(options)
+        except Exception as error:
+            logger.error("otel-errsample is not switched on, since it failed: %s", told(error))
+            return
+        if wanted:
             super().instrument(skip_dep_check=True, **options)
 
     def _instrument(self, **options: Any) -> None:
         try:
             _take_over(options)
         except Exception as error:
-            logger.error("otel-errsample is not switched on, since it failed: %s", " ".join(str(error).split()))
+            logger.error("otel-errsample is not switched on, since it failed: %s", told(error))
 
     def _uninstrument(self, **_: Any) -> None:
         """Nothing to undo: the span processor goes with its provider."""
+
+
+def _is_asked(options: Mapping[str, Any]) -> bool:
+    """Whether a variable, an option of ours or the file wants it: programs instrument whatever is installed."""
+    from otel_errsample.config import FILE_SETTINGS
+
+    if (enabled := switched()) is not None:
+        return enabled
+    if options.keys() & {"rules", "config", "head_sampled", *FILE_SETTINGS}:
+        return True
+    path = os.environ.get("OTEL_CONFIG_FILE")
+    if not path:
+        return False
+    from opentelemetry.configuration import load_config_file
+
+    named = getattr(load_config_file(path).instrumentation_development, "python", None) or {}
+    return NAME in named
 
 
 def _take_over(options: dict[str, Any]) -> None:
@@ -43,5 +67,5 @@ def _take_over(options: dict[str, Any]) -> None:
 
     provider = get_tracer_provider()
     place = f"instrumentation/development.python.{NAME}"
-    if switched() is not False and isinstance(provider, TracerProvider):
+    if isinstance(provider, TracerProvider):
         take_over(provider, place, arguments(options, place))
