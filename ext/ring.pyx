@@ -191,6 +191,14 @@ cdef class Ring(Keeper):
         self.unmap()
         self.close_file()
 
+    def abandon(self):
+        """The file was removed: nobody will read what is in it."""
+        cdef int number
+        for number in range(SHELVES):
+            self.shelves[number].tail = self.shelves[number].head
+            self.shelves[number].waiting = 0
+        self.close()
+
     # -- for tests and tools
 
     def write(self, int shelf, pieces not None):

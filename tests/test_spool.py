@@ -338,11 +338,14 @@ def test_an_unusable_directory_is_said_once_and_tried_again(path: Path, start: C
 
 def test_a_file_that_was_removed_under_us_is_made_again(path: Path, start: Callable[..., Process]) -> None:
     one = start()
+    one.fails(b"before")
     files(path)[0].unlink()
     one.looks()
     one.fails(b"after")
     (file,) = files(path)
     assert b"after" in file.read_bytes()
+    one.buffer.give_up()
+    assert (1, 1) == (one.ledger.endings["spooled"], one.ledger.endings["undelivered"])
 
 
 def test_a_directory_that_was_removed_under_us_is_made_again(path: Path, start: Callable[..., Process]) -> None:

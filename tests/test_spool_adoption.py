@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import random
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -101,6 +103,35 @@ def test_a_record_larger_than_the_budget_is_counted_and_not_tried_again(tmp_path
     assert adoption.is_done
     assert (1, 1, 0) == (ledger.recovered, ledger.endings["buffer_full"], left(path))
     adoption.leave()
+
+
+def test_what_was_adopted_is_not_adopted_again_where_reading_on_fails(path: Path) -> None:
+    class Short:
+        """Memory runs out once."""
+
+        def __init__(self, records: Iterator[Any]) -> None:
+            self.records, self.read = records, 0
+
+        def __iter__(self) -> Short:
+            return self
+
+        def __next__(self) -> Any:
+            self.read += 1
+            if self.read == 4:
+                raise MemoryError
+            return next(self.records)
+
+    buffer, ledger = a_buffer()
+    adoption = adopted(path)
+    adoption._records = Short(adoption._records)
+    with pytest.raises(MemoryError):
+        adoption.feed(buffer, time.time())
+    assert 3 == ledger.recovered
+    assert not adoption.is_done
+    adoption.feed(buffer, time.time())
+    assert 20 == ledger.recovered
+    deliver(buffer)
+    assert adoption.is_done
 
 
 def test_old_spans_are_counted_and_not_sent(path: Path) -> None:

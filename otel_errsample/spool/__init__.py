@@ -121,9 +121,8 @@ class Spool:
         os.close(descriptor)
         return True
 
-    def _still_there(self) -> bool:
-        if self._ring is None:
-            return True
+    def _is_there(self) -> bool:
+        """Whether our file was not removed under us."""
         try:
             return any(entry.name == self._name for entry in self._directory.entries())
         except (Unusable, OSError):
@@ -144,8 +143,9 @@ class Spool:
                 return
             self._due = now + EVERY * self._chance.uniform(0.8, 1.2)
             try:
-                if not self._still_there():
-                    self._ring = None  # removed under us: what is in it is lost with us, what comes shall not be
+                if self._ring is not None and not self._is_there():
+                    self._ring.abandon()  # what is in it is lost with us, what comes shall not be
+                    self._ring = None
                     write_to(self._buffer, None)
                 self.open()
                 self._adoption = self._find() if self._ring is not None else None

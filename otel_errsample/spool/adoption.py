@@ -12,6 +12,8 @@ from otel_errsample.config import SETTINGS
 if TYPE_CHECKING:
     from otel_errsample._hot import Buffer
 
+_Record = tuple[int, int, int, tuple[bytes, bytes, bytes, bytes, bytes]]
+
 MOST_AGE: Final = 48 * 3600
 """Seconds after which nobody looks for an error's span any more; Azure Monitor's exporter keeps as long."""
 MOST_ATTEMPTS: Final = 3
@@ -42,8 +44,9 @@ class Adoption:
         self._orphan = Orphan(descriptor)
         self._orphan.note_attempts(self._remains.attempts + 1)
         self._survived = False
-        self._records: Iterator[tuple[int, int, int, tuple[bytes, bytes, bytes, bytes, bytes]]] = iter(self._remains)
-        self._next = next(self._records, None)
+        self._records: Iterator[_Record] = iter(self._remains)
+        self._next: _Record | None = None
+        self._read = False
         self._groups: dict[tuple[bytes, ...], Group] = {}
 
     @property
@@ -58,18 +61,22 @@ class Adoption:
     @property
     def is_done(self) -> bool:
         """Whether every record has met its ending, so that the file can go."""
-        return self._next is None and not self._orphan.waiting
+        return self._read and not self._orphan.waiting
 
     def feed(self, buffer: Buffer, now: float) -> None:
         """Give the buffer what it has room for, except what ended more than MOST_AGE seconds before `now`."""
-        while self._next is not None:
+        while not self._read:
+            # Read when its turn comes: an error in reading must not have the one before adopted again.
+            self._next = self._next or next(self._records, None)
+            if self._next is None:
+                self._read = True
+                return
             lane, since, place, pieces = self._next
             if now - since > MOST_AGE:
                 self.expired += 1
-            else:
-                if not adopt(buffer, pieces[4], _LANE_REPEATED + lane, self._group_of(pieces), self._orphan, place):
-                    return
-            self._next = next(self._records, None)
+            elif not adopt(buffer, pieces[4], _LANE_REPEATED + lane, self._group_of(pieces), self._orphan, place):
+                return
+            self._next = None
 
     def _group_of(self, pieces: tuple[bytes, bytes, bytes, bytes, bytes]) -> Group:
         heads = pieces[:4]
