@@ -6,7 +6,6 @@ import logging
 import os
 from difflib import get_close_matches
 
-from otel_errsample.plugins.masking import told
 from otel_errsample.plugins.switch import CONFIGURATOR, CONFIGURATORS, NAME, switched
 
 logger = logging.getLogger("otel_errsample")
@@ -20,6 +19,8 @@ def pre_instrument() -> None:
         if wanted or (wanted is None and get_close_matches(missing, [NAME], n=1)):
             _switch_on(missing)
     except Exception as error:
+        from otel_errsample.plugins.masking import told  # for the few who need it
+
         logger.error("otel-errsample is not switched on, since it failed: %s", told(error))
 
 
