@@ -148,14 +148,12 @@ cdef void decision_of(Held* held, Decision* out) noexcept:
 
 
 cdef object behind_of(bint is_object, object span, object context, object extra, PyObject* bare):
-    """What a waiting span needs beside its bytes to be completed; None where its trace state is the empty one."""
+    """What a waiting span needs beside its bytes to be completed; None where it has no trace state."""
     cdef object state
     if is_object:
         return span, extra, None if bare == NULL else <object> bare
     state = context_trace_state(context)
-    if type(state) is ClassicState or type(state) is TraceState and state is not DEFAULT_TRACE_STATE:
-        return state
-    return None
+    return None if state is DEFAULT_TRACE_STATE else state
 
 
 cdef tuple note_missing(object extra, object encoded, Decision* decision, object attributes):

@@ -316,6 +316,23 @@ def test_without_an_error_the_head_sampler_and_the_share_of_a_rule_say_the_weigh
     assert [(None, None), (None, None), ("slow", "span")] == [why(spans[name]) for name in "123"]
 
 
+class OwnState(TraceState):
+    """Of another library: what it means is not ours to say."""
+
+
+def test_a_trace_state_of_a_foreign_class_stays_as_it_is_on_a_span_that_waited() -> None:
+    it = traced_service()
+    for number in (1, 2):
+        begin(it.processor, 7, number, number - 1)
+    waits = a_span(2, 1)
+    waits._context = SpanContext(7, 2, False, TraceFlags(0), OwnState([("vendor", "value")]))
+    it.processor.on_end(waits)
+    assert 1 == it.processor.stats().waiting
+    it.processor.on_end(a_span(1, failed=True))
+    spans = it.spans()
+    assert ("vendor=value", "ot=th:0") == (spans["2"].trace_state, spans["1"].trace_state)
+
+
 def test_spans_that_stand_for_themselves_do_not_wait() -> None:
     it = traced_service(head=ALWAYS_ON)
     with it.tracer.start_as_current_span("root"):
