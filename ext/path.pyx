@@ -197,7 +197,8 @@ cdef class Path:
             return LEFT_TO_HEAD
         marking = self.marks.take(context, &mark)
         on_path = mark.span != 0
-        standing.follows = False
+        standing.follows = standing.partial = False
+        standing.left_out = 0
         if self.tracing:
             marking = self.undecided.ask(context, &mark, marking, &standing)
         decide(table, span, context, attributes, &asked, facts, sampled, mark.span != 0, &decision)
@@ -218,11 +219,11 @@ cdef class Path:
             self.rehearsed[decision.action] += 1
             notes = dry_run_notes(&decision, rule, attributes)
             ending = self.plainly(span, context, attributes, events, status, facts, sampled, notes)
-        elif waits or decision.action == KEEP or decision.action == HEAD and sampled:
+        elif waits or is_wanted(&decision, sampled):
             ending = self.keep(span, context, attributes, events, status, facts, sampled, &decision, rule, waits, None)
         else:
             ending = ending_of(decision.action)
-        kept = ending == PENDING and (not waits or decision.action == KEEP or sampled and decision.action == HEAD)
+        kept = ending == PENDING and (not waits or is_wanted(&decision, sampled))
         if decision.action == KEEP and decision.rule >= 0 and decision.scope == SCOPE_SPAN:
             table.rows[decision.rule].counts.bytes += decision.size
         if on_path or reach != SCOPE_SPAN:
@@ -292,7 +293,7 @@ cdef class Path:
                   ErrorFacts facts, bint sampled, Decision* decision, object rule, bint waits, dict notes) except -2:
         """enrich, encode and buffer, or wait; a failure is an ending like others, of which on_verdict is told."""
         cdef int ending = INTERNAL_ERROR
-        cdef bint wanted = decision.action == KEEP or decision.action == HEAD and sampled
+        cdef bint wanted = is_wanted(decision, sampled)
         try:
             ending = self.store(span, context, attributes, events, status, facts, sampled, decision, rule, waits, notes)
         except BaseException as error:
@@ -318,7 +319,7 @@ cdef class Path:
         cdef Scrubbing job
         cdef int level, ending
         cdef bint failed = facts is not None and facts.error
-        cdef bint wanted = decision.action == KEEP or decision.action == HEAD and sampled
+        cdef bint wanted = is_wanted(decision, sampled)
         cdef PyObject *bare = NULL
         cdef str scope = <str> SCOPES[decision.scope]
         if not wanted:

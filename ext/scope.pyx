@@ -160,6 +160,11 @@ cdef bint pull(Decision* out, Mark* mark, bint sampled) noexcept:
     return alone
 
 
+cdef inline bint is_wanted(Decision* decision, bint sampled) noexcept:
+    """Whether a span is exported, whatever becomes of its trace."""
+    return decision.action == KEEP or decision.action == HEAD and sampled
+
+
 cdef inline bint by_processor(Decision* decision, bint sampled) noexcept:
     """Whether a span that is exported would not be by the head sampler's decision alone."""
     if decision.scope == SCOPE_SPAN:

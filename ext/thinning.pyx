@@ -5,7 +5,8 @@ above an open span stays, although it may have ended: an error may still come be
 below it did not. Only where nothing is left to thin does a trace lose all that waits for it.
 
 A pass looks at every span of one trace, of which it lets a quarter go where it can: some ten looks for each span that
-ends. Entered under the GIL, in the middle of a commit: nothing here runs Python code, references are parked.
+ends. Where it cannot, the trace is not looked at again for as many ends as that quarter, and never where nothing of it
+may go. Entered under the GIL, in the middle of a commit: nothing here runs Python code, references are parked.
 """
 
 from libc.stdint cimport uint32_t, uint64_t
@@ -27,6 +28,12 @@ cdef struct Family:
     size_t mask
 
 
+cdef inline bint is_crowded(Undecided owner, Trace* trace) noexcept:
+    """Whether a trace takes half of what it may, or the buffer half of its budget."""
+    cdef Buffer buffer = owner.buffer
+    return trace.bytes > owner.most_bytes // 2 or buffer.used - buffer.copied > buffer.limit // 2
+
+
 cdef bint room_to_wait(Undecided owner, size_t size, Trace* trace) noexcept:
     """Make room for a span of `trace` that is to wait; whether there is some."""
     cdef Buffer buffer = owner.buffer
@@ -43,19 +50,25 @@ cdef bint room_to_wait(Undecided owner, size_t size, Trace* trace) noexcept:
 cdef bint give_room(Undecided owner, Trace* own, int lane) noexcept:
     """Let some of what waits go, for a span of `lane`, or one of the trace `own` that is to wait; whether it did."""
     cdef Traces traces = owner.traces
+    cdef Trace* begun
     cdef Trace* trace
     cdef int looks = 0
-    while looks < MOST_LOOKS and traces.waiting != NULL:
+    begun = traces.waiting
+    while looks < MOST_LOOKS and begun != NULL:
         looks += 1
         trace = traces.waiting
         traces.stop_waiting(trace)
         traces.wait(trace)
         if thin(owner, trace, 0):
             return True
-    trace = traces.waiting
-    if trace != NULL and trace == own:
+        if traces.waiting == begun:
+            break
+    trace = begun           # and after it those that were looked at
+    while trace != NULL:
+        if trace != own and cut(owner, trace, lane):
+            return True
         trace = trace.after
-    return trace != NULL and cut(owner, trace, lane)
+    return False
 
 
 cdef bint thin(Undecided owner, Trace* trace, size_t wanted) noexcept:
@@ -68,7 +81,10 @@ cdef bint thin(Undecided owner, Trace* trace, size_t wanted) noexcept:
     cdef Held* previous
     cdef Held* next
     cdef uint64_t span, parent
-    if trace.held == 0:
+    if trace.spare == 0:
+        return False
+    if trace.rest > 0:
+        trace.rest -= 1
         return False
     gather(&family, trace)
     for generation in range(2):
@@ -77,13 +93,15 @@ cdef bint thin(Undecided owner, Trace* trace, size_t wanted) noexcept:
         while held != NULL and trace.bytes > target:
             next = held.next
             ids_in(held.data, &span, &parent)
-            if held.flags & WANTED or held.lane != LANE_OFF_PATH or not is_leaf(&family, held, span, generation):
+            if not is_spare(held) or not is_leaf(&family, held, span, generation):
                 previous = held
             else:
                 drop_from(owner, trace, previous, held, THINNED)
                 tell_parent(&family, trace, parent, 1 + held.left_out)
             held = next
     free(family.kin)
+    if trace.bytes > target:
+        trace.rest = trace.held // 4
     return trace.bytes < before
 
 
@@ -93,15 +111,16 @@ cdef bint cut(Undecided owner, Trace* trace, int lane) noexcept:
     cdef Held* held = trace.first
     cdef Held* previous = NULL
     cdef Held* next
+    if trace.least > lane:
+        return False
     while held != NULL:
         next = held.next
-        if not held.flags & WANTED:
-            drop_from(owner, trace, previous, held, THINNED)
-        elif held.lane < lane:
-            drop_from(owner, trace, previous, held, EVICTED)
-        else:
+        if worth_of(held) > lane:
             previous = held
+        else:
+            drop_from(owner, trace, previous, held, EVICTED if held.flags & WANTED else THINNED)
         held = next
+    trace.least = lane + 1
     return trace.bytes < before
 
 
@@ -113,6 +132,7 @@ cdef void drop_from(Undecided owner, Trace* trace, Held* previous, Held* held, i
     if trace.last == held:
         trace.last = previous
     trace.held -= 1
+    trace.spare -= is_spare(held)
     trace.bytes -= weight_of(held)
     trace.partial = True
     if trace.held == 0:

@@ -47,6 +47,9 @@ cdef struct Trace:
     uint32_t known          # places taken
     uint32_t unknown        # open spans beyond those
     uint32_t held           # spans that wait
+    uint32_t spare          # of these, what may be thinned
+    uint32_t rest           # times that it is not looked at, after a look that found too little
+    uint8_t least           # worth_of, no span that waits has less
     size_t bytes            # charged for them
     Held* first             # in the order of their ends
     Held* last

@@ -7,12 +7,11 @@ of the same trace may have ended in it.
 """
 
 cimport cython
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 
 cdef enum:
     NOT_HELD = -3           # neither waiting nor ended: its trace was decided while the span was on its way
     EXPIRED_A_SPAN = 2      # traces that the start of a span gives up at most for their age
-    LONGEST_CHAIN = 64      # ended ancestors of an error that are known for it
 
 
 cdef struct Standing:       # of a span in its trace
@@ -91,32 +90,32 @@ cdef class Undecided:
 
     cdef void ended(self, object span) noexcept:
         """Count a span that has ended, after everything else; the last one decides the trace."""
-        cdef uint64_t high, low
+        cdef uint64_t high, low, number
         cdef Trace* trace
         cdef object context
         try:
             context = span_context(span)
             if trace_key(context, &high, &low):
+                number = span_number(context)
                 trace = self.traces.find(high, low)
-                if trace != NULL and self.traces.close(trace, span_number(context)):
+                if trace != NULL and self.traces.close(trace, number):
                     self.finish(trace)
         except BaseException as error:
             swallowed(self.ledger, "scope", error)
 
     cdef object ask(self, object context, Mark* mark, object rule, Standing* out):
         """Add what was decided of the span's trace to its mark; answers the name of the rule that marks it, or None."""
-        cdef uint64_t high, low
+        cdef uint64_t high, low, number
         cdef Trace* trace
         cdef Past* past
         cdef OpenSpan* opened
         cdef Mark reason
-        out.follows = out.partial = False
-        out.left_out = 0
         if not trace_key(context, &high, &low):
             return rule
+        number = span_number(context)
         trace = self.traces.find(high, low)
         if trace != NULL:
-            opened = open_span(trace, span_number(context))
+            opened = open_span(trace, number)
             out.left_out = opened.left_out if opened != NULL else 0
             out.partial = trace.partial
             reason = trace.ruling
@@ -138,7 +137,7 @@ cdef class Undecided:
 
     cdef bint wants(self, object context, Decision* decision, bint sampled) except -1:
         """Whether a span that neither follows nor decides its trace waits for it."""
-        cdef uint64_t high, low
+        cdef uint64_t high, low, number
         cdef Trace* trace
         if decision.action == DROP and decision.rule < 0:
             return False    # the application itself said no
@@ -148,19 +147,25 @@ cdef class Undecided:
             return False
         if decision.action == HEAD and sampled and head_threshold(context_trace_state(context), low) == 0:
             return False
+        number = span_number(context)
         trace = self.traces.find(high, low)
         # The last open span decides the trace, so it need not wait for that.
-        return trace != NULL and trace.ruling.span == 0 and not self.traces.only(trace, span_number(context))
+        if trace == NULL or trace.ruling.span != 0 or self.traces.only(trace, number):
+            return False
+        # What waits for its weight alone cannot be thinned: it leaves half of the room to others.
+        return not is_wanted(decision, sampled) or not is_crowded(self, trace)
 
     cdef int hold(self, object context, const char* data, size_t size, object behind, bint is_object, Group group,
                   Decision* decision, bint sampled, int names) except -2:
         """PENDING where the span waits now, THINNED where there is no room, NOT_HELD where its trace is decided."""
-        cdef uint64_t high, low
+        cdef uint64_t high, low, number
         cdef Trace* trace
         cdef OpenSpan* opened
         cdef Held* held
+        cdef bint fits
         if not trace_key(context, &high, &low):
             return NOT_HELD
+        number = span_number(context)
         held = new_held(data, size, behind, is_object, group)
         if held == NULL:
             return NOT_HELD
@@ -171,7 +176,7 @@ cdef class Undecided:
             held.own = decision.threshold
         elif decision.action == SUPPRESSED:
             held.own = <uint64_t> decision.limiter << 32 | decision.slot
-        if decision.action == KEEP or decision.action == HEAD and sampled:
+        if is_wanted(decision, sampled):
             held.flags |= WANTED
         # From here to the commit no Python code runs, but for the references that thinning drops at its end.
         trace = self.traces.find(high, low)
@@ -179,11 +184,14 @@ cdef class Undecided:
             self.park(held)
             self.free_gone()
             return NOT_HELD
-        opened = open_span(trace, span_number(context))
+        fits = room_to_wait(self, weight_of(held), trace)
+        opened = open_span(trace, number)
         if opened != NULL:
-            held.left_out = opened.left_out
-        if not room_to_wait(self, weight_of(held), trace):
-            refuse(trace, held)
+            # Its children that just made room for it are among them.
+            held.left_out = decision.left_out = opened.left_out
+        if not fits:
+            if not held.flags & WANTED:
+                refuse(trace, held)
             self.park(held)
             self.free_gone()
             return THINNED
@@ -198,12 +206,15 @@ cdef class Undecided:
                       uint64_t* rehearsed) noexcept:
         """An error is kept, and its ending certain: keep its trace. `rehearsed` are spans by action, in a dry run."""
         cdef uint64_t high, low, above
+        cdef uint64_t number = 0
         cdef Trace* trace
         cdef Mark ruling
         cdef object parent
         cdef int action
         try:
             parent = span_parent(span)
+            if parent is not None:
+                number = span_number(parent)
             if not trace_key(context, &high, &low):
                 return
         except BaseException as error:
@@ -222,21 +233,23 @@ cdef class Undecided:
             rehearsed[KEEP] += trace.rehearsed[action]
             trace.rehearsed[action] = 0
         if trace.held:
-            above = self.mark_chain(trace, 0 if parent is None else span_number(parent), decision.lane)
+            above = mark_chain(trace, number, decision.lane)
             if above:
                 ruling.lane = decision.lane
                 marks.set(low, above, rule, &ruling)
             self.release(trace)
 
-    cdef int rehearse(self, object context, int action) except -1:
-        """A span would wait: note what would become of it by itself."""
+    cdef void rehearse(self, object context, int action) noexcept:
+        """A span would wait, and its ending is certain: note what would become of it by itself."""
         cdef uint64_t high, low
         cdef Trace* trace
-        if trace_key(context, &high, &low):
-            trace = self.traces.find(high, low)
-            if trace != NULL:
-                trace.rehearsed[action] += 1
-        return 0
+        try:
+            if trace_key(context, &high, &low):
+                trace = self.traces.find(high, low)
+                if trace != NULL:
+                    trace.rehearsed[action] += 1
+        except BaseException as error:
+            swallowed(self.ledger, "scope", error)
 
     # -- deciding traces
 
@@ -318,7 +331,7 @@ cdef class Undecided:
         if trace.held:
             self.traces.stop_waiting(trace)
         trace.first = trace.last = NULL
-        trace.held = 0
+        trace.held = trace.spare = 0
         trace.bytes = 0
         return first
 
@@ -343,33 +356,14 @@ cdef class Undecided:
         if trace.held == 0:
             self.traces.wait(trace)
             trace.first = held
+            trace.least, trace.rest = LANES + 1, 0
         else:
             trace.last.next = held
         trace.last = held
+        trace.least = min(trace.least, worth_of(held))
+        trace.spare += is_spare(held)
         trace.held += 1
         trace.bytes += weight_of(held)
-
-    cdef uint64_t mark_chain(self, Trace* trace, uint64_t wanted, uint8_t lane) noexcept:
-        """What explains an error is worth as much: its ancestors that ended before it did.
-
-        Answers the first one above these that is still open, to be marked; 0 where the parent itself is.
-        """
-        cdef Held* held
-        cdef uint64_t span, parent
-        cdef int steps = 0
-        while wanted and steps < LONGEST_CHAIN and open_span(trace, wanted) == NULL:
-            steps += 1
-            held = trace.first
-            while held != NULL:
-                ids_in(held.data, &span, &parent)
-                if span == wanted:
-                    break
-                held = held.next
-            if held == NULL:
-                return 0
-            held.lane = max(held.lane, lane)
-            wanted = parent if parent != wanted else 0
-        return wanted if 0 < steps < LONGEST_CHAIN else 0
 
     # -- letting go
 
@@ -427,12 +421,3 @@ cdef class Undecided:
         self.count = 0
         self.pulled = 0
         self.traces.clear()
-
-
-cdef inline bint lets_go(Held* held) noexcept:
-    """Whether spans of a list are not exported for their own sake."""
-    while held != NULL:
-        if not held.flags & WANTED:
-            return True
-        held = held.next
-    return False

@@ -18,6 +18,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 cdef enum:
+    LONGEST_CHAIN = 64      # ended ancestors of an error that are known for it
     WANTED = 1              # the span is exported anyway
     IS_OBJECT = 2           # it is for a user's exporter, and `data` ends a byte behind its ids
     OWN_RULE = 1            # names of ours that a span has itself
@@ -50,6 +51,16 @@ cdef inline size_t weight_of(Held* held) noexcept:
     if held.flags & IS_OBJECT:
         return OBJECT_FACTOR * <size_t> held.size
     return sizeof(Held) + RECORD_OVERHEAD + held.size
+
+
+cdef inline bint is_spare(Held* held) noexcept:
+    """Whether a waiting span may be thinned, once nothing is below it."""
+    return not held.flags & WANTED and held.lane == LANE_OFF_PATH
+
+
+cdef inline uint8_t worth_of(Held* held) noexcept:
+    """A waiting span gives way to those whose lane is at least this much."""
+    return held.lane + 1 if held.flags & WANTED else 0
 
 
 cdef size_t ids_in(const char* data, uint64_t* span, uint64_t* parent) noexcept:
@@ -145,6 +156,38 @@ cdef void decision_of(Held* held, Decision* out) noexcept:
     elif held.action == SUPPRESSED:
         out.limiter = <uint32_t> (held.own >> 32)
         out.slot = <uint32_t> held.own
+
+
+cdef inline bint lets_go(Held* held) noexcept:
+    """Whether spans of a list are not exported for their own sake."""
+    while held != NULL:
+        if not held.flags & WANTED:
+            return True
+        held = held.next
+    return False
+
+
+cdef uint64_t mark_chain(Trace* trace, uint64_t wanted, uint8_t lane) noexcept:
+    """What explains an error is worth as much: its ancestors that ended before it did.
+
+    Answers the first one above these that is still open, to be marked; 0 where the parent itself is.
+    """
+    cdef Held* held
+    cdef uint64_t span, parent
+    cdef int steps = 0
+    while wanted and steps < LONGEST_CHAIN and open_span(trace, wanted) == NULL:
+        steps += 1
+        held = trace.first
+        while held != NULL:
+            ids_in(held.data, &span, &parent)
+            if span == wanted:
+                break
+            held = held.next
+        if held == NULL:
+            return 0
+        held.lane = max(held.lane, lane)
+        wanted = parent if parent != wanted else 0
+    return wanted if 0 < steps < LONGEST_CHAIN else 0
 
 
 cdef object behind_of(bint is_object, object span, object context, object extra, PyObject* bare):

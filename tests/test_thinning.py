@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import SpanContext, TraceFlags
+from opentelemetry.trace import SpanContext, TraceFlags, TraceState
 
 from otel_errsample import ErrorSpanProcessor
 from otel_errsample.testing.transport import CollectingTransport
-from tests.services import KEEP_ERRORS, RESOURCE, Started, a_span, begin
+from tests.services import KEEP_ERRORS, RESOURCE, Started, a_span, begin, why
 
 BUDGET = 256 << 10
 
@@ -26,10 +26,10 @@ def is_partial(span: Span) -> bool:
 
 
 class Kept:
-    def __init__(self, budget: int = BUDGET) -> None:
+    def __init__(self, rules: str = KEEP_ERRORS, budget: int = BUDGET) -> None:
         self.transport = CollectingTransport()
         self.processor = ErrorSpanProcessor(
-            KEEP_ERRORS, scope="trace", transport=self.transport, max_buffer_bytes=budget
+            rules, scope="trace", transport=self.transport, max_buffer_bytes=budget, clock=lambda: 0
         )
 
     def end(self, number: int, parent: int | None, failed: bool = False, trace: int = 7, size: int = 0) -> None:
@@ -133,7 +133,7 @@ def test_an_error_that_is_kept_gets_its_room_from_what_waits() -> None:
     for number in range(2, 2000):
         begin(it.processor, 7, number, 1)
         it.end(number, 1, size=200)
-    for trace in range(100, 400):
+    for trace in range(100, 360):  # they fit without what waits, also where none of them is sent yet
         it.end(1, None, failed=True, trace=trace, size=300)
     endings = it.processor.stats().endings
     assert 0 == endings["evicted"] == endings["buffer_full"]
@@ -150,7 +150,7 @@ def test_one_trace_leaves_three_quarters_of_the_budget_to_the_others() -> None:
 
 
 def test_a_trace_of_a_million_spans() -> None:
-    it = Kept(4 << 20)
+    it = Kept(budget=4 << 20)
     begin(it.processor, 7, 1)
     new, flags = tuple.__new__, TraceFlags(0)
     started: Any = Started(7, 2, SpanContext(7, 1, False))
@@ -170,10 +170,81 @@ def test_a_trace_of_a_million_spans() -> None:
     assert 1_000_000 == len(exported) + missing(root)
 
 
+def test_a_span_that_takes_the_room_of_its_own_children_says_so() -> None:
+    it = Kept()
+    begin(it.processor, 7, 1)
+    begin(it.processor, 7, 2, 1)
+    for number in range(100, 200):
+        begin(it.processor, 7, number, 2)
+        it.end(number, 2, size=200)
+    assert 0 == it.processor.stats().endings["thinned"]
+    it.end(2, 1, size=40_000)
+    thinned = it.processor.stats().endings["thinned"]
+    assert 0 < thinned < 100
+    it.end(1, None, failed=True)
+    spans = it.spans()
+    assert thinned == missing(spans["2"])
+    assert 102 == len(spans) + thinned
+
+
+def at_half(number: int, parent: int, trace: int = 7, **fields: Any) -> ReadableSpan:
+    """A span that the head sampler took with half of the traces."""
+    span = a_span(number, parent, trace=trace, **fields)
+    span._context = SpanContext(trace, number, False, TraceFlags(1), TraceState.from_header(["ot=th:8;rv:" + "f" * 14]))
+    return span
+
+
+def test_what_is_exported_anyway_waits_in_half_of_the_room_only() -> None:
+    it = Kept()
+    begin(it.processor, 7, 1)
+    for number in range(2, 402):
+        begin(it.processor, 7, number, 1)
+        it.processor.on_end(at_half(number, 1, attributes={"filling": "x" * 200}))
+    assert 40 < it.processor.stats().waiting < 90  # there is room for 128
+    assert it.processor.force_flush(10_000)
+    assert 400 == len(it.transport.spans()) == it.processor.stats().endings["delivered"]
+    it.end(1, None, failed=True)
+    assert {"1"} == {name for name, span in it.spans().items() if is_partial(span) or why(span)[0]}
+
+
+def test_a_span_too_large_to_wait_is_exported_at_once_and_not_missing() -> None:
+    it = Kept()
+    begin(it.processor, 7, 1)
+    begin(it.processor, 7, 2, 1)
+    it.processor.on_end(at_half(2, 1, attributes={"filling": "x" * 60_000}))
+    assert (0, 0) == (it.processor.stats().waiting, it.processor.stats().endings["thinned"])
+    it.end(1, None, failed=True)
+    spans = it.spans()
+    assert {"1", "2"} == set(spans)
+    assert 0 == missing(spans["1"])
+    assert not is_partial(spans["1"])
+
+
+def test_a_trace_of_which_nothing_may_go_does_not_protect_the_others() -> None:
+    it = Kept("no: drop if error")
+    for trace in range(6, 10):
+        begin(it.processor, trace, 1)
+    for number in range(2, 40):
+        begin(it.processor, 6, number, 1)
+        it.processor.on_end(at_half(number, 1, 6, attributes={"filling": "x" * 200}))
+    for trace in range(7, 10):
+        for number in range(2, 200):
+            begin(it.processor, trace, number, 1)
+            it.end(number, 1, failed=True, trace=trace, size=200)
+    # Errors are not thinned; a trace has a quarter of the room and then no more.
+    full = it.processor.stats()
+    assert 38 + 3 * 198 == full.waiting + full.endings["thinned"]
+    it.processor.on_end(at_half(1, 0, 99, attributes={"filling": "x" * 60_000}))
+    stats = it.processor.stats()
+    assert (0, 0) == (stats.endings["buffer_full"], stats.endings["evicted"])
+    assert full.waiting > stats.waiting > 38
+    it.spans()
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_random_trees_keep_their_books(seed: int) -> None:
     draw = random.Random(seed)
-    it = Kept(64 << 10)
+    it = Kept(budget=64 << 10)
     open_spans: dict[int, list[tuple[int, int]]] = {}
     number = 0
     for _ in range(4000):

@@ -333,6 +333,20 @@ def test_a_trace_state_of_a_foreign_class_stays_as_it_is_on_a_span_that_waited()
     assert ("vendor=value", "ot=th:0") == (spans["2"].trace_state, spans["1"].trace_state)
 
 
+def test_a_callback_is_asked_once_for_an_error_that_finds_no_room_to_wait() -> None:
+    asked = []
+    it = traced_service(
+        "share: keep span 99.9% if error",
+        enrich=lambda span, facts: asked.append(span.name),
+        max_buffer_bytes=256 << 10,
+    )
+    with it.tracer.start_as_current_span("root"):
+        for number in range(1000):
+            with failing(it.tracer, f"error {number}"):
+                pass
+    assert len(it.spans()) == len(asked) == len(set(asked))
+
+
 def test_spans_that_stand_for_themselves_do_not_wait() -> None:
     it = traced_service(head=ALWAYS_ON)
     with it.tracer.start_as_current_span("root"):
