@@ -241,10 +241,19 @@ def test_a_trace_of_which_nothing_may_go_does_not_protect_the_others() -> None:
     it.spans()
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_random_trees_keep_their_books(seed: int) -> None:
+@pytest.mark.parametrize(
+    "rules",
+    [
+        KEEP_ERRORS,
+        "some: keep 1% if error; healthy: keep 50%",
+        "limit: keep 1 per hour if error; healthy: keep 99%",
+        "no: drop if error and name != '77'; all: keep if error; healthy: keep 30%",
+    ],
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_random_trees_keep_their_books(seed: int, rules: str) -> None:
     draw = random.Random(seed)
-    it = Kept(budget=64 << 10)
+    it = Kept(rules, budget=64 << 10)
     open_spans: dict[int, list[tuple[int, int]]] = {}
     number = 0
     for _ in range(4000):
@@ -258,6 +267,9 @@ def test_random_trees_keep_their_books(seed: int) -> None:
         else:
             ended, parent = spans.pop(draw.randrange(len(spans)))
             size = draw.randrange(600)
-            it.end(ended, parent or None, draw.random() < 0.01, trace=trace, size=size)
+            if draw.random() < 0.2:
+                it.processor.on_end(at_half(ended, parent, trace, attributes={"filling": "x" * size}))
+            else:
+                it.end(ended, parent or None, draw.random() < 0.01, trace=trace, size=size)
     it.spans()
     assert it.processor.stats().endings["thinned"] > 0
