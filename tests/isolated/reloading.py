@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+import warnings
 from pathlib import Path
 
 from otel_errsample import ErrorSpanProcessor
@@ -26,6 +27,7 @@ def main() -> int:
     path.write_text("rules: 'first: drop'")
     processor = ErrorSpanProcessor(config=path, transport=CollectingTransport())
     ready, done = os.pipe()
+    warnings.simplefilter("ignore", DeprecationWarning)  # of Python 3.12, about forks in a process with threads
     pid = os.fork()
     if pid == 0:
         signal.alarm(60)

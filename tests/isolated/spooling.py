@@ -47,6 +47,8 @@ elif PART == "fork":
     end_errors(provider, ERRORS)
     if os.fork() == 0:
         end_errors(provider, ERRORS)
+        while not processor.stats().requests:  # by the first one it has looked for files of the dead
+            time.sleep(0.01)
         say(processor)
         sys.stdin.readline()
         os._exit(0)
