@@ -144,7 +144,7 @@ class TestConfigFile:
         def refuse(function: Callable[[], None]) -> int:
             raise RuntimeError("can't start new thread")
 
-        monkeypatch.setattr("otel_errsample.export._start_os_thread", refuse)
+        monkeypatch.setattr("otel_errsample.export.start_os_thread", refuse)
         _, processor = make(config=path)
         stats = processor.stats()
         assert ({"worker": 1}, "failed: no thread could be started") == (dict(stats.internal_errors), stats.worker)
