@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import otel_errsample
 from otel_errsample.testing.receiver import Receiver
 from otel_errsample.testing.store import Request
 
@@ -77,3 +79,12 @@ def launch(
 
 def _value(value: Any) -> Any:
     return getattr(value, value.WhichOneof("value"))
+
+
+def without_extension(directory: Path) -> None:
+    """A copy of the package as where an operator mounts what was built for another Python."""
+    copy = directory / "otel_errsample"
+    shutil.copytree(Path(otel_errsample.__file__).parent, copy, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+    # What is missing in the copy an editable installation would find beside its sources.
+    absent = "raise ModuleNotFoundError(\"No module named 'otel_errsample._hot'\")\n"
+    (copy / "_hot.py").write_text(absent, encoding="utf-8")

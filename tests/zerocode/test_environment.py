@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import otel_errsample
-from tests.zerocode.launch import Run, launch
-
-PACKAGE = Path(otel_errsample.__file__).parent
+from tests.zerocode.launch import Run, launch, without_extension
 
 OURS = ["ErrorSpanProcessor"]
 STOCK = ["BatchSpanProcessor"]
@@ -241,11 +237,7 @@ class TestBadInput:
     )
     def test_an_extension_for_another_python(self, switch: dict[str, Any], said: str, tmp_path: Path) -> None:
         """As where an operator mounts what was built elsewhere: nothing but our part may be missing."""
-        copy = tmp_path / "otel_errsample"
-        shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
-        # What is missing in the copy an editable installation would find beside its sources.
-        absent = "raise ModuleNotFoundError(\"No module named 'otel_errsample._hot'\")\n"
-        (copy / "_hot.py").write_text(absent, encoding="utf-8")
+        without_extension(tmp_path)
         run = launch(before=[tmp_path], **switch)
         assert (STOCK, ALL) == (run.processors, set(run.spans))
         lines = ours_of(run)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.zerocode.conftest import installed
-from tests.zerocode.launch import Run, launch
-from tests.zerocode.test_environment import ALL, OURS, PACKAGE, STOCK, assert_explained, ours_of
+from tests.zerocode.launch import Run, launch, without_extension
+from tests.zerocode.test_environment import ALL, OURS, STOCK, assert_explained, ours_of
 
 OTLP = 'otlp_grpc: {endpoint: "${OTEL_EXPORTER_OTLP_TRACES_ENDPOINT}"}'
 SELECTED: dict[str, Any] = {"OTEL_PYTHON_CONFIGURATOR": "errsample"}
@@ -209,7 +208,7 @@ def test_what_a_file_takes_from_variables_is_not_shown(command: tuple[str, ...],
 
 @pytest.mark.way("bad input")
 def test_without_the_extension_a_file_that_names_us_costs_no_traces(tmp_path: Path) -> None:
-    shutil.copytree(PACKAGE, tmp_path / "otel_errsample", ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+    without_extension(tmp_path)
     (tmp_path / "otel.yaml").write_text('file_format: "1.0"\ntracer_provider: {processors: [{errsample: {}}]}\n')
     run = launch(before=[tmp_path], OTEL_CONFIG_FILE=str(tmp_path / "otel.yaml"), **SELECTED)
     assert (STOCK, ALL) == (run.processors, set(run.spans))
