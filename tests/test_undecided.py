@@ -21,6 +21,7 @@ from otel_errsample.testing.transport import CollectingTransport
 from tests.services import KEEP_ERRORS, RESOURCE, a_span, begin, endings, failing, threshold, told, traced_service, why
 
 HALF, QUARTER = 1 << 55, 3 << 54
+LEAVE_OUT = "no: drop if name == 'dropped'; some: keep 0% if name == 'share'; limit: keep 1 per hour if name == 'limit'"
 
 
 def test_every_local_span_of_the_trace_is_kept_with_its_error() -> None:
@@ -47,8 +48,7 @@ def test_every_local_span_of_the_trace_is_kept_with_its_error() -> None:
 
 
 def test_without_an_error_each_span_has_the_ending_it_would_have_had() -> None:
-    rules = "no: drop if name == 'dropped'; some: keep 0% if name == 'share'; limit: keep 1 per hour if name == 'limit'"
-    it = traced_service(f"{rules}; {KEEP_ERRORS}", clock=lambda: 0)
+    it = traced_service(f"{LEAVE_OUT}; {KEEP_ERRORS}", clock=lambda: 0)
     start = it.tracer.start_as_current_span
     with start("limit"):
         pass
@@ -65,8 +65,7 @@ def test_without_an_error_each_span_has_the_ending_it_would_have_had() -> None:
 
 
 def test_a_mark_overrides_drop_share_and_limit_and_gives_the_limit_its_count_back() -> None:
-    rules = "no: drop if name == 'dropped'; some: keep 0% if name == 'share'; limit: keep 1 per hour if name == 'limit'"
-    it = traced_service(f"{rules}; {KEEP_ERRORS}", clock=lambda: 0)
+    it = traced_service(f"{LEAVE_OUT}; {KEEP_ERRORS}", clock=lambda: 0)
     start = it.tracer.start_as_current_span
     with start("limit"):
         pass

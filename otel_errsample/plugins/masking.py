@@ -31,9 +31,10 @@ def told(error: BaseException) -> str:
     text = without_values(" ".join(text.split()))
     for name, value in os.environ.items():
         if name.startswith("OTEL_"):
+            reference = _reference(name).replace("\\", r"\\")  # as a template has it
             for part in {value.strip(), *(part.strip() for part in value.split(","))}:
                 if len(part) >= _LEAST_VALUE and part.lower() not in _WORDS:
-                    text = re.sub(rf"(?<![\w$]){re.escape(part)}(?!\w)", lambda _: _reference(name), text)  # noqa: B023
+                    text = re.sub(rf"(?<![\w$]){re.escape(part)}(?!\w)", reference, text)
     return text
 
 

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment]  # mypy has the POSIX module in mind
 
 SUFFIX: Final = ".spool"
 BAD: Final = ".bad"
@@ -104,7 +104,7 @@ class Directory:
         """Our files, finished or not, the oldest first; what is foreign, linked or open to others is passed over."""
         found = []
         with self._opened() as directory:
-            for name in os.listdir(directory):  # noqa: PTH208
+            for name in os.listdir(directory):  # noqa: PTH208  Path has no listing of a descriptor
                 if not name.endswith((SUFFIX, SUFFIX + BAD, SUFFIX + _UNFINISHED)):
                     continue
                 with suppress(OSError):

@@ -7,6 +7,7 @@ import socket
 import struct
 import subprocess
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -33,7 +34,7 @@ def free_port() -> int:
         return port
 
 
-class Peer:
+class Peer(ABC):
     """A receiver's process; it may be started again on the same ports.
 
     Its own log says when it is ready: `ready` is the text that it prints then.
@@ -46,16 +47,16 @@ class Peer:
         self.process: subprocess.Popen[str] | None = None
         self.log: list[str] = []
 
-    def command(self) -> list[str]:
-        raise NotImplementedError
+    @abstractmethod
+    def command(self) -> list[str]: ...
 
+    @abstractmethod
     def payloads(self) -> list[bytes]:
         """What it received, as it wrote it or passed it on."""
-        raise NotImplementedError
 
+    @abstractmethod
     def has(self, spans: int) -> bool:
         """Whether it wrote or passed on so many spans; waits, since it may do that after its answer."""
-        raise NotImplementedError
 
     def environ(self, protocol: str = "grpc", compression: str = "none") -> dict[str, str]:
         """The variables that lead an exporter here."""

@@ -51,7 +51,8 @@ def service(name: str, receiver: Receiver, *arguments: str) -> Iterator[tuple[st
 
 def ended(process: subprocess.Popen[str]) -> dict[str, Any]:
     out, _ = process.communicate(timeout=ENDS_IN)
-    return json.loads(out)  # type: ignore[no-any-return]
+    told: dict[str, Any] = json.loads(out)
+    return told
 
 
 class Played(NamedTuple):
@@ -73,7 +74,8 @@ def played(request: pytest.FixtureRequest) -> Played:
 
         def call(number: int) -> str:
             with opener.open(f"{edge_url}/checkout/{number}", timeout=60) as answer:
-                return answer.read().decode()  # type: ignore[no-any-return]
+                body: bytes = answer.read()
+                return body.decode()
 
         with ThreadPoolExecutor(4) as pool:
             answers = list(pool.map(call, range(REQUESTS)))

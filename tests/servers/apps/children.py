@@ -14,7 +14,7 @@ telemetry.start()  # in a spawned child too, which imports this file
 
 
 def process(context: BaseContext, total: int) -> None:
-    children = [context.Process(target=telemetry.work, args=(number,)) for number in range(total)]  # type: ignore[attr-defined]
+    children = [context.Process(target=telemetry.work, args=(number,)) for number in range(total)]  # type: ignore[attr-defined]  # only its subclasses have Process
     for child in children:
         child.start()
     for child in children:

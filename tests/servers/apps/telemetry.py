@@ -45,5 +45,5 @@ def _processor() -> SpanProcessor:
     if os.environ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"] == "grpc":
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
     else:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # type: ignore[assignment]
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # type: ignore[assignment]  # of the same name
     return BatchSpanProcessor(OTLPSpanExporter())
