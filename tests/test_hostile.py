@@ -151,6 +151,7 @@ class Lazy(Exception):
         raise RuntimeError("dict")
 
 
+@pytest.mark.scenario("A2")
 @pytest.mark.parametrize(
     "make",
     [*(make for make, _, _ in HOSTILE.values()), lambda: Lazy("x")],

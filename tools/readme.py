@@ -33,7 +33,7 @@ from tests.instrumentations.table import PROGRAMS, ROWS, Row
 from tests.servers.table import LINES
 from tests.servers.table import ROWS as SERVER_ROWS
 from tests.servers.table import Row as ServerRow
-from tools import ran
+from tools import ran, scenarios
 
 SCHEMA: Final = Path("otel_errsample/config.schema.json")
 _MARKER: Final = re.compile(r"^<!-- (begin|end) generated: (.+?) -->$")
@@ -127,6 +127,7 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "environment": environment,
     "instrumentations": instrumentations,
     "policies": policies,
+    "scenarios": scenarios.markdown,
     "servers": servers,
     **{f"otel-errsample {line}": partial(command, line) for line in COMMANDS},
 }
@@ -176,7 +177,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         old = path.read_text(encoding="utf-8")
         try:
             new = schema_text() if path.name.endswith(".schema.json") else render(old, BLOCKS)
-        except BlockError as error:
+        except (BlockError, scenarios.MismatchError) as error:
             sys.exit(f"{path}: {error}")
         if new == old:
             continue
