@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,26 @@ def test_the_next_start_sends_the_errors_of_a_process_that_was_killed(
     assert [] == list(path.iterdir())
 
 
+@pytest.mark.scenario("E8")
+@pytest.mark.parametrize(
+    ("patience", "leaves_by"), [("2000", signal.SIGTERM), ("5000", signal.SIGKILL)], ids=["in time", "too late"]
+)
+def test_what_a_container_that_is_told_to_stop_cannot_send_is_sent_by_the_next_one(
+    path: Path, nowhere: str, receiver: Receiver, patience: str, leaves_by: signal.Signals
+) -> None:
+    """SIGTERM, and SIGKILL three seconds later; nobody listens."""
+    pod = Started(path, nowhere, "die", "30", "1.0", PATIENCE=patience, OTEL_ERRSAMPLE_FLUSH_ON_SIGTERM="true")
+    pod.says()
+    pod.process.send_signal(signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        pod.process.wait(timeout=3)
+    pod.killed()
+    assert -leaves_by == pod.process.returncode
+    assert 30 == Started(path, url(receiver), "run", "0", "2.0", "30").ends()["endings"]["delivered"]
+    assert of(30, "1.0") == arrived(receiver)
+    assert [] == list(path.iterdir())
+
+
 def test_of_two_siblings_that_start_at_once_one_adopts(path: Path, nowhere: str, receiver: Receiver) -> None:
     dying = Started(path, nowhere, "die", "50", "1.0")
     dying.says()
@@ -130,6 +151,7 @@ def test_of_two_siblings_that_start_at_once_one_adopts(path: Path, nowhere: str,
     )
 
 
+@pytest.mark.scenario("G8")
 def test_parent_and_forked_child_have_a_file_each(path: Path, nowhere: str, receiver: Receiver) -> None:
     parent = Started(path, nowhere, "fork", "5", "1.0")
     child = parent.says()
