@@ -67,6 +67,7 @@ def test_a_part_of_a_batch_is_a_request_of_its_own() -> None:
     assert encode_spans(spans[3:7]) == parsed(batch.payload(3, 7))
 
 
+@pytest.mark.scenario("D12")
 @pytest.mark.parametrize("most_bytes", [1_000, 5_000, 20_000], ids=str)
 def test_a_request_is_never_longer_than_asked_for(most_bytes: int) -> None:
     spans = [a_span(n, RESOURCES[n % 2], SCOPES[n % 3], size=50 * (n % 9)) for n in range(200)]

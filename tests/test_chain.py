@@ -43,6 +43,7 @@ def test_a_cycle_is_followed_once() -> None:
     assert ("ValueError", "KeyError", "OSError") == CLASSIFIER.facts(first).chain
 
 
+@pytest.mark.scenario("A8")
 @pytest.mark.parametrize("explicit", [True, False], ids=["causes", "contexts"])
 def test_three_hundred_links_are_read_to_the_eighth(explicit: bool) -> None:
     error: BaseException = ValueError("root")
@@ -68,6 +69,7 @@ class TestGroups:
         facts = CLASSIFIER.facts(group(caused(RuntimeError("wrapped"), ConnectionResetError(), True)))  # type: ignore[arg-type]
         assert "connection" == facts.kind
 
+    @pytest.mark.scenario("A8")
     def test_a_thousand_leaves_are_looked_at_in_part(self) -> None:
         read: list[int] = []
 

@@ -76,6 +76,7 @@ def test_a_file_that_says_the_same_changes_nothing(used: Used, caplog: pytest.Lo
     assert ([], []) == (used.applied, messages(caplog))
 
 
+@pytest.mark.scenario("I5")
 def test_what_is_wrong_is_said_once_and_leaves_the_last_good_content(
     used: Used, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -96,6 +97,7 @@ def test_what_is_wrong_is_said_once_and_leaves_the_last_good_content(
     assert 1 == len(messages(caplog)), "after a good one it is news again"
 
 
+@pytest.mark.scenario("I5")
 def test_a_file_that_is_being_written_is_left_alone(used: Used, caplog: pytest.LogCaptureFixture) -> None:
     used.write("")
     problem = f"{used.path}:1:1: the file is empty (expected keys: rules, classify, settings)"

@@ -256,6 +256,7 @@ def test_a_property_that_raises_costs_its_own_field_alone(field: str) -> None:
     assert (whole, 1) == (parse(encoded), repaired)
 
 
+@pytest.mark.scenario("A2")
 @pytest.mark.parametrize("field", FIELDS)
 def test_an_object_that_raises_in_place_of_a_field_leaves_the_ids_intact(field: str) -> None:
     class Span(PublicSpan):
@@ -340,6 +341,7 @@ def test_a_span_may_end_while_another_is_being_encoded() -> None:
     )
 
 
+@pytest.mark.scenario("B6")
 @pytest.mark.parametrize("change", ["clear", "grow", "replace"])
 def test_containers_may_change_under_the_encoder(change: str) -> None:
     attributes: dict[str, Any] = {}

@@ -242,6 +242,7 @@ def test_flush_returns_false_in_time_while_the_receiver_is_away(bench: Callable[
     assert 1 == one.buffer.spans_waiting + one.buffer.in_flight
 
 
+@pytest.mark.scenario("E3")
 def test_flush_with_a_busy_producer_returns(bench: Callable[..., Bench]) -> None:
     one = bench()
     stop = threading.Event()
@@ -310,6 +311,7 @@ def test_a_request_that_returns_after_stop_still_gets_an_ending(bench: Callable[
     assert 1 == one.ledger.endings["delivery_unknown"]
 
 
+@pytest.mark.scenario("A6")
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, GeneratorExit, MemoryError], ids=lambda e: e.__name__)
 def test_no_exception_out_of_an_exporter_ends_the_worker(
     bench: Callable[..., Bench], error: type[BaseException]
@@ -346,6 +348,7 @@ def test_an_exception_that_somebody_keeps_does_not_keep_the_batch(bench: Callabl
     assert kept.__traceback__ is not None
 
 
+@pytest.mark.scenario("A5")
 def test_without_a_thread_a_flush_drains_on_the_callers(
     bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -361,6 +364,7 @@ def test_without_a_thread_a_flush_drains_on_the_callers(
     assert one.ledger.internal_errors["worker"] >= 1
 
 
+@pytest.mark.scenario("E4")
 def test_an_exporter_that_flushes_its_own_worker_does_not_wait_for_itself(bench: Callable[..., Bench]) -> None:
     results: list[bool] = []
 

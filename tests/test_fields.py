@@ -17,6 +17,7 @@ class Number(int):
     __int__ = __index__ = __and__ = __rand__ = __repr__ = __str__ = None  # type: ignore[assignment]
 
 
+@pytest.mark.scenario("B2")
 @pytest.mark.parametrize("of", [None, PublicContext], ids=["known", "public"])
 @pytest.mark.parametrize(
     ("trace_id", "span_id", "expected", "repairs"),
@@ -45,6 +46,7 @@ def test_ids_are_masked(trace_id: Any, span_id: Any, expected: tuple[str, str], 
     )
 
 
+@pytest.mark.scenario("B2")
 @pytest.mark.parametrize(
     ("time", "expected", "repairs"),
     [
@@ -91,6 +93,7 @@ def test_dropped_counts_are_clamped(dropped: Any, expected: int) -> None:
     assert (expected, expected) == (span.dropped_attributes_count, span.links[0].dropped_attributes_count)
 
 
+@pytest.mark.scenario("B2")
 @pytest.mark.parametrize(
     ("kind", "expected", "repairs"),
     [

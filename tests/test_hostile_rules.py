@@ -37,6 +37,7 @@ def refusal(text: str) -> RuleError:
     return caught.value
 
 
+@pytest.mark.scenario("I2")
 @pytest.mark.parametrize("text", REFUSED.values(), ids=REFUSED)
 def test_a_hostile_text_is_refused_with_positions_inside_it(text: str) -> None:
     lines = text.split("\n")
@@ -49,6 +50,7 @@ def test_a_hostile_text_is_refused_with_positions_inside_it(text: str) -> None:
         assert str(problem).isprintable(), "a terminal that shows it must not obey the text"
 
 
+@pytest.mark.scenario("I2")
 @pytest.mark.parametrize("text", REFUSED.values(), ids=REFUSED)
 def test_refusing_takes_a_bounded_number_of_calls_and_bytes(text: str) -> None:
     calls = 0
@@ -73,6 +75,7 @@ def test_refusing_takes_a_bounded_number_of_calls_and_bytes(text: str) -> None:
     assert peak < MOST_BYTES
 
 
+@pytest.mark.scenario("I2")
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -133,6 +136,7 @@ def work_of(text: str, span: ReadableSpan, facts: Any) -> int:
     return int(_hot.verdict(_hot.RuleTable(Rules.parse(text), _hot.Limits()), span, facts)[7])
 
 
+@pytest.mark.scenario("I3")
 @pytest.mark.parametrize("text", EVALUATED.values(), ids=EVALUATED)
 def test_a_hostile_set_takes_a_bounded_number_of_steps_against_a_message_of_a_megabyte(text: str) -> None:
     span = make_span(attributes={f"a.b{number}": number for number in range(64)})

@@ -161,6 +161,7 @@ def test_shutdown_and_flush_against_a_dead_endpoint_keep_their_time_and_tell_the
     assert 100 == stats.endings["undelivered"] + stats.endings["delivery_unknown"]
 
 
+@pytest.mark.scenario("B1")
 def test_one_lone_surrogate_among_a_hundred_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     with Receiver("grpc") as receiver:
         for name, value in receiver.environ.items():

@@ -54,6 +54,7 @@ class NoContext(ReadableSpan):
         raise RuntimeError("no context")
 
 
+@pytest.mark.scenario("A1")
 @pytest.mark.parametrize(
     "span", [None, 7, "span", object(), NoContext("n"), ReadableSpan("no context")], ids=lambda s: type(s).__name__
 )
@@ -144,6 +145,7 @@ def test_a_forked_child_counts_from_zero() -> None:
     processor.shutdown(5_000)
 
 
+@pytest.mark.scenario("A1")
 def test_the_live_exception_survives_the_hooks(processor: ErrorSpanProcessor) -> None:
     error = ValueError("mine")
     with pytest.raises(ValueError, match="mine") as caught:  # the hooks run while it is handled
@@ -158,6 +160,7 @@ def test_the_live_exception_survives_the_hooks(processor: ErrorSpanProcessor) ->
     assert error.__context__ is None
 
 
+@pytest.mark.scenario("H2")
 def test_spans_may_end_in_finalisers_and_weak_reference_callbacks(
     processor: ErrorSpanProcessor, tracer: Tracer
 ) -> None:

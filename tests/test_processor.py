@@ -298,6 +298,7 @@ class TestCallbacks:
         (span,) = memory.get_finished_spans()
         assert ("shop", "bug") == (attributes_of(span)["team"], attributes_of(span)["kind"])
 
+    @pytest.mark.scenario("A1")
     @pytest.mark.parametrize("argument", ["enrich", "on_verdict"])
     @pytest.mark.parametrize("error", [ValueError, MemoryError, SystemExit, GeneratorExit])
     def test_a_raising_callback_costs_nothing_but_a_count(
@@ -383,6 +384,7 @@ class TestErrors:
         assert [] == calls
         assert 0 == processor.stats().errors
 
+    @pytest.mark.scenario("A2")
     def test_a_hostile_exception_is_delivered_and_the_application_sees_its_own(
         self, make: Make, memory: InMemorySpanExporter
     ) -> None:

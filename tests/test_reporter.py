@@ -33,6 +33,7 @@ def test_the_first_failure_is_said_with_endpoint_cause_and_number(
     ) == record.getMessage()
 
 
+@pytest.mark.scenario("H7")
 def test_a_thousand_failures_in_a_minute_are_one_line_for_each_outcome(
     reporter: Reporter, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -65,6 +65,7 @@ def test_a_huge_scope_is_bounded_and_says_what_was_left_out() -> None:
     assert 200 == len(scope_spans.scope.attributes) + scope_spans.scope.dropped_attributes_count
 
 
+@pytest.mark.scenario("B1")
 def test_surrogates_and_wrong_types_in_resource_and_scope_are_repaired() -> None:
     scope = InstrumentationScope("a\ud800", 5, b"url", {"k\udfff": object})  # type: ignore[arg-type,dict-item]
     resource_spans = request_of(resource=Resource({"r\ud800": "\udbff"}), instrumentation_scope=scope).resource_spans[0]

@@ -80,6 +80,7 @@ def test_plain_scalars_are_typed_as_yaml_1_2_does(written: str, value: object) -
     assert (type(value), value) == (type(found), found)
 
 
+@pytest.mark.scenario("I4")
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -145,11 +146,13 @@ def bombs() -> dict[str, str]:
     }
 
 
+@pytest.mark.scenario("I4")
 @pytest.mark.parametrize("name", bombs())
 def test_hostile_text_is_refused(name: str) -> None:
     assert refused(bombs()[name]).startswith("f:")
 
 
+@pytest.mark.scenario("I4")
 @pytest.mark.parametrize("name", bombs())
 def test_hostile_text_is_refused_in_bounded_memory(name: str, parser: str) -> None:
     if parser == "python":

@@ -64,6 +64,7 @@ def test_what_could_not_be_sent_is_due_when_the_back_off_ends() -> None:
     assert not schedule.is_due(100.4)
 
 
+@pytest.mark.scenario("D1")
 def test_back_off_grows_with_jitter_and_is_bounded() -> None:
     back_off = BackOff(random.Random(7))
     waits = []
@@ -86,6 +87,7 @@ def test_success_starts_the_back_off_again() -> None:
     assert back_off.until - 100.0 <= 1.2 * FIRST_WAIT
 
 
+@pytest.mark.scenario("D3")
 @pytest.mark.parametrize(
     ("asked", "waited"), [(3.0, 3.0), (0.0, 0.0), (-1.0, 0.0), (1e9, MOST_ASKED)], ids=["3 s", "0", "negative", "1e9"]
 )

@@ -87,6 +87,7 @@ def attributes_of(owner: Any) -> dict[str, Any]:
 by_carrier = pytest.mark.parametrize("carry", CARRIERS, ids=lambda carry: carry.__name__)
 
 
+@pytest.mark.scenario("I6")
 @pytest.mark.parametrize("mode", ["default", "strict"])
 @by_carrier
 def test_no_planted_secret_leaves(make: Make, carry: Callable[[Tracer, str], None], mode: str) -> None:

@@ -50,18 +50,21 @@ def test_a_directory_is_not_made_where_its_parent_is_missing(tmp_path: Path) -> 
         Directory(str(tmp_path / "not" / "there")).prepare()
 
 
+@pytest.mark.scenario("I7")
 def test_a_directory_that_others_may_enter_is_refused(path: Path) -> None:
     path.mkdir(mode=0o755)
     with pytest.raises(Unusable, match="other users may enter it; it is expected to have mode 0700"):
         Directory(str(path)).prepare()
 
 
+@pytest.mark.scenario("I7")
 def test_a_directory_of_another_user_is_refused(directory: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 4711)
     with pytest.raises(Unusable, match="it belongs to another user; name a directory inside it"):
         directory.prepare()
 
 
+@pytest.mark.scenario("I7")
 def test_neither_a_link_nor_a_file_is_a_directory(tmp_path: Path, directory: Directory) -> None:
     link, file = tmp_path / "link", tmp_path / "file"
     link.symlink_to(directory.path)
@@ -162,6 +165,7 @@ def spoil(path: Path, name: str, how: str) -> None:
         file.mkdir(0o600)
 
 
+@pytest.mark.scenario("I7")
 @pytest.mark.parametrize("how", ["readable by others", "hard link", "symbolic link", "pipe", "directory"])
 def test_what_we_would_not_have_made_is_neither_listed_nor_locked(path: Path, directory: Directory, how: str) -> None:
     name = orphan(directory)

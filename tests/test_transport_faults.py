@@ -91,6 +91,7 @@ def test_gzip_makes_a_request_smaller_on_the_wire_only(protocol: str) -> None:
         assert seen.wire_size < len(payload) / 10
 
 
+@pytest.mark.scenario("D1")
 @protocols
 def test_a_refused_connection_is_retried_and_was_not_delivered(protocol: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as unused:
@@ -102,6 +103,7 @@ def test_a_refused_connection_is_retried_and_was_not_delivered(protocol: str) ->
     assert elapsed < 5.0
 
 
+@pytest.mark.scenario("D1")
 @protocols
 def test_a_connection_reset_at_once_is_retried(protocol: str) -> None:
     with rude_server(reset_at_once) as port, opened(settings_for(protocol, port)) as transport:
@@ -110,6 +112,7 @@ def test_a_connection_reset_at_once_is_retried(protocol: str) -> None:
     assert {"grpc": "UNAVAILABLE", "http": "reset"}[protocol] == answer.cause
 
 
+@pytest.mark.scenario("D1")
 @protocols
 def test_a_name_that_does_not_resolve_is_retried_and_was_not_delivered(protocol: str) -> None:
     settings = settings_for(protocol, 4317)
@@ -121,6 +124,7 @@ def test_a_name_that_does_not_resolve_is_retried_and_was_not_delivered(protocol:
     assert {"grpc": ("UNAVAILABLE", "DEADLINE_EXCEEDED"), "http": ("dns", "timeout")}[protocol].count(answer.cause)
 
 
+@pytest.mark.scenario("D1", "I7")
 @protocols
 def test_proxies_and_netrc_of_the_environment_are_not_used(
     protocol: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -138,6 +142,7 @@ def test_proxies_and_netrc_of_the_environment_are_not_used(
         assert "Bearer mine" == receiver.requests[0].headers["authorization"]
 
 
+@pytest.mark.scenario("D1")
 @pytest.mark.skipif(not socket.has_ipv6, reason="needs IPv6")
 def test_an_ipv6_address_is_reached() -> None:
     try:
@@ -161,6 +166,7 @@ def test_an_ipv6_address_is_reached() -> None:
 # Deadlines and abort
 
 
+@pytest.mark.scenario("D1", "D6")
 @protocols
 @pytest.mark.parametrize("fault", ["black_hole", "drip", "drip_body"])
 def test_a_deadline_holds_against_a_server_that_is_silent_or_drips(protocol: str, fault: str) -> None:
@@ -171,6 +177,7 @@ def test_a_deadline_holds_against_a_server_that_is_silent_or_drips(protocol: str
     assert {"grpc": "DEADLINE_EXCEEDED", "http": "timeout"}[protocol] == answer.cause
 
 
+@pytest.mark.scenario("D1")
 @protocols
 def test_a_deadline_holds_against_a_half_open_connection_and_the_next_send_connects_afresh(protocol: str) -> None:
     with Receiver(protocol) as receiver:
@@ -259,6 +266,7 @@ def test_two_threads_may_send_at_once(protocol: str) -> None:
 # Answers
 
 
+@pytest.mark.scenario("D3", "D4")
 @protocols
 def test_a_server_that_is_busy_is_retried_after_the_wait_it_asked_for(protocol: str) -> None:
     with exchange(protocol, unavailable(retry_after=3), unavailable(), unavailable(retry_after=10**6)) as (
@@ -275,6 +283,7 @@ def test_a_server_that_is_busy_is_retried_after_the_wait_it_asked_for(protocol: 
         assert Answer(Outcome.ACCEPTED) == transport.send(_ONE, 5.0)
 
 
+@pytest.mark.scenario("D4")
 @pytest.mark.parametrize(
     ("wait", "outcome"),
     [
@@ -308,6 +317,7 @@ def test_an_error_that_cannot_pass_is_not_retried(protocol: str, status: str, ou
     assert 1 == len(receiver.requests)
 
 
+@pytest.mark.scenario("D5")
 @protocols
 def test_partial_success_is_accepted_with_the_rejected_counted(protocol: str) -> None:
     with exchange(protocol, Reply(rejected=3, message="too old"), Reply(message="upgrade")) as (transport, _):
@@ -315,6 +325,7 @@ def test_partial_success_is_accepted_with_the_rejected_counted(protocol: str) ->
         assert Answer(Outcome.ACCEPTED, 0, cause="partial_success", detail="upgrade") == transport.send(_ONE, 5.0)
 
 
+@pytest.mark.scenario("C6")
 @protocols
 @pytest.mark.parametrize("fault", ["bomb", "endless"])
 def test_a_response_without_bounds_is_given_up(protocol: str, fault: str) -> None:
@@ -324,6 +335,7 @@ def test_a_response_without_bounds_is_given_up(protocol: str, fault: str) -> Non
         assert Answer(Outcome.ACCEPTED) == transport.send(_ONE, 5.0)
 
 
+@pytest.mark.scenario("D9")
 @protocols
 def test_a_lost_answer_is_retried_with_the_same_spans(protocol: str) -> None:
     with exchange(protocol, Reply(fault="reset", stored=True)) as (transport, receiver):
@@ -343,6 +355,7 @@ def test_a_request_above_the_servers_limit_is_refused_for_its_content(protocol: 
         assert {"grpc": "RESOURCE_EXHAUSTED", "http": "413"}[protocol] == answer.cause
 
 
+@pytest.mark.scenario("B5")
 @protocols
 def test_one_bad_span_refuses_its_request_and_no_other(protocol: str) -> None:
     with exchange(protocol, then=refuse_spans(lambda span: span.name == "bad")) as (transport, receiver):

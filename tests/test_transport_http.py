@@ -64,6 +64,7 @@ def raw_server(*answers: bytes, hold: bool = False) -> Iterator[HttpTransport]:
         transport.close()
 
 
+@pytest.mark.scenario("D2")
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_a_failure_and_is_not_followed(status: int) -> None:
     with Receiver("http") as other, exchange(Reply(status, headers={"location": other.url})) as (transport, _):
@@ -72,6 +73,7 @@ def test_a_redirect_is_a_failure_and_is_not_followed(status: int) -> None:
         assert [] == other.requests
 
 
+@pytest.mark.scenario("D3")
 @pytest.mark.parametrize(
     ("retry_after", "wait"),
     [
@@ -89,6 +91,7 @@ def test_retry_after_is_honoured_within_bounds(status: int, retry_after: float |
         assert Answer(Outcome.RETRY, retry_after=wait, cause=str(status)) == transport.send(_ONE, 5.0)
 
 
+@pytest.mark.scenario("D5")
 @pytest.mark.parametrize(
     ("reply", "cause"),
     [
@@ -105,16 +108,19 @@ def test_any_success_is_accepted(reply: Reply, cause: str) -> None:
         assert Answer(Outcome.ACCEPTED, cause=cause) == transport.send(_ONE, 5.0)
 
 
+@pytest.mark.scenario("C6")
 def test_an_endless_error_page_is_given_up() -> None:
     with exchange(Reply(503, fault="endless")) as (transport, _):
         assert Answer(Outcome.FAILED, cause="response_too_large") == transport.send(_ONE, 20.0)
 
 
+@pytest.mark.scenario("C6")
 def test_a_length_above_the_limit_is_not_even_read() -> None:
     with raw_server(b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n", hold=True) as transport:
         assert Answer(Outcome.FAILED, cause="response_too_large") == transport.send(_ONE, 5.0)
 
 
+@pytest.mark.scenario("D6")
 def test_the_status_of_a_failure_counts_when_its_body_never_ends() -> None:
     with exchange(Reply(400, fault="drip_body")) as (transport, _):
         assert Answer(Outcome.REFUSED, cause="400") == transport.send(_ONE, 0.3)
@@ -226,6 +232,7 @@ def test_debugging_http_client_does_not_print_our_credentials(
     assert "s3cr3t" not in capsys.readouterr().out
 
 
+@pytest.mark.scenario("H4")
 def test_the_wall_clock_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     hours = iter(range(0, 10**9, 3600))
     monkeypatch.setattr(time, "time", lambda: float(next(hours)))

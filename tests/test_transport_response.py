@@ -79,6 +79,7 @@ def test_each_grpc_code_has_one_outcome(code: str, outcome: Outcome) -> None:
     assert (outcome, code, None) == (answer.outcome, answer.cause, answer.retry_after)
 
 
+@pytest.mark.scenario("D4")
 @pytest.mark.parametrize(
     ("status", "wait"),
     [
@@ -137,6 +138,7 @@ def test_a_servers_limit_is_bisected_and_our_own_is_not() -> None:
     assert (Outcome.FAILED, "response_too_large") == (ours.outcome, ours.cause)
 
 
+@pytest.mark.scenario("D2")
 @pytest.mark.parametrize(
     ("status", "outcome"),
     [
@@ -162,6 +164,7 @@ def test_each_http_status_has_one_outcome(status: int, outcome: Outcome) -> None
     assert Answer(outcome, cause=str(status)) == response.http_failure(status, {}, "")
 
 
+@pytest.mark.scenario("D3")
 @pytest.mark.parametrize(
     ("value", "wait"),
     [
@@ -213,6 +216,7 @@ def test_data_that_ends_early_is_left_as_it_is() -> None:
     assert half == response.inflate(half)
 
 
+@pytest.mark.scenario("C6")
 def test_a_bomb_is_not_decompressed_beyond_the_limit() -> None:
     with pytest.raises(response.ResponseTooLarge):
         response.inflate(gzip.compress(bytes(response.MAX_RESPONSE_BYTES + 1)))
@@ -248,6 +252,7 @@ def test_cleaned_text_is_short_printable_and_without_the_secret(before: str, aft
     assert "s3cr3t-token" not in cleaned
 
 
+@pytest.mark.scenario("D5")
 @given(st.binary(max_size=200))
 def test_any_bytes_are_an_answer(data: bytes) -> None:
     assert Outcome.ACCEPTED is response.accepted(data, b"", _REDACT).outcome

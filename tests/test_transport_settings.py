@@ -126,6 +126,7 @@ def test_a_client_key_alone_is_ignored_with_a_warning() -> None:
     assert ["OTEL_EXPORTER_OTLP_CLIENT_KEY"] == list(warnings)
 
 
+@pytest.mark.scenario("I7")
 @pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
 def test_credentials_in_the_clear_are_warned_of_unless_they_stay_on_this_host(protocol: str) -> None:
     def warned(endpoint: str) -> bool:
@@ -149,6 +150,7 @@ def test_repr_shows_the_names_of_headers_only() -> None:
     assert "SECRET" not in shown
 
 
+@pytest.mark.scenario("I1")
 @given(st.dictionaries(st.sampled_from(_SUFFIXES), st.text().map(lambda text: text + "SECRET"), min_size=1))
 def test_junk_never_raises_and_never_reaches_a_warning(variables: dict[str, str]) -> None:
     _, warnings = read(**variables)

@@ -36,6 +36,7 @@ def test_a_trusted_server_is_spoken_to_over_tls(protocol: str, authority: Author
         assert receiver.wait_for(2)
 
 
+@pytest.mark.scenario("D10")
 @protocols
 @pytest.mark.parametrize("fault", ["unknown authority", "system roots", "expired", "wrong host"])
 def test_a_server_that_cannot_be_verified_gets_nothing(
@@ -55,6 +56,7 @@ def test_a_server_that_cannot_be_verified_gets_nothing(
         assert [] == receiver.requests
 
 
+@pytest.mark.scenario("D10")
 @protocols
 def test_a_client_certificate_is_shown_where_it_is_asked_for(protocol: str, authority: Authority, server: Pair) -> None:
     client = authority.issue("client")
@@ -67,6 +69,7 @@ def test_a_client_certificate_is_shown_where_it_is_asked_for(protocol: str, auth
             assert Answer(Outcome.ACCEPTED) == transport.send(_ONE, 10.0)
 
 
+@pytest.mark.scenario("D10")
 @protocols
 def test_certificates_replaced_on_disk_are_used_by_the_next_send(
     protocol: str, authority: Authority, server: Pair, tmp_path: Path

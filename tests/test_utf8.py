@@ -29,6 +29,7 @@ def test_any_text_is_written_as_utf8_with_a_replacement_for_each_lone_surrogate(
     assert (expected, int(expected != text)) == (parse(field).attributes[0].value.string_value, repairs)
 
 
+@pytest.mark.scenario("B1")
 @pytest.mark.parametrize("where", ["name", "key", "description", "nested"])
 def test_surrogates_are_repaired_wherever_text_stands(where: str) -> None:
     bad = "a\ud83d\ude00z"

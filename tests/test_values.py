@@ -153,6 +153,7 @@ def released() -> memoryview:
     return view
 
 
+@pytest.mark.scenario("A2")
 @pytest.mark.parametrize(
     ("value", "label"),
     [
@@ -200,6 +201,7 @@ def test_nesting_ends_where_parsers_give_up(kind: str) -> None:
     assert (31, "<builtins.list>" if kind == "list" else "<builtins.dict>") == (depth, found.string_value)
 
 
+@pytest.mark.scenario("B2")
 def test_a_list_that_holds_itself_is_cut_and_costs_its_neighbours_nothing() -> None:
     endless: list[Any] = []
     endless += [endless, endless]

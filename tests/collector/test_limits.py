@@ -26,6 +26,7 @@ PEERS: Final[dict[str, Callable[[Path], Peer]]] = {
 }
 
 
+@pytest.mark.scenario("B7")
 @pytest.mark.parametrize(
     ("name", "protocol"), [("collector", "grpc"), ("collector", "http/protobuf"), ("rotel", "grpc")]
 )

@@ -45,6 +45,7 @@ def ids(payloads: Iterable[bytes]) -> Counter[bytes]:
     return Counter(received.span.span_id for payload in payloads for received in unpack(payload))
 
 
+@pytest.mark.scenario("D8")
 @pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
 @pytest.mark.parametrize("end", [Peer.kill, Peer.terminate])
 def test_every_span_is_in_the_file_after_a_restart(

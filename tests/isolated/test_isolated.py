@@ -52,6 +52,7 @@ def test_parent_and_forked_child_go_on_watching_the_configuration_file(tmp_path:
     assert "" == done.stderr
 
 
+@pytest.mark.scenario("E5")
 @pytest.mark.parametrize(
     ("way", "code"), [("return", 0), ("exit", 3), ("uncaught", 1), ("interrupt", -2), ("atexit", 0), ("sigterm", -15)]
 )
