@@ -91,7 +91,10 @@ cdef struct Entry:
 
 @cython.final
 cdef class RuleTable:
-    """A rule set ready for spans; made from Rules, and from Limits and Tallies that outlive it."""
+    """A rule set ready for spans; made from Rules, and from Limits and Tallies that outlive it.
+
+    `internal_domains` are the user's own.
+    """
     cdef readonly tuple names
     cdef Conditions conditions
     cdef Limits limits
@@ -102,8 +105,8 @@ cdef class RuleTable:
     cdef int failed_count, clean_count
     cdef bint keeps_traces      # a rule's scope is "trace"
 
-    def __cinit__(self, rules, Limits limits not None, Tallies tallies=None):
-        table = rules._table
+    def __cinit__(self, rules, Limits limits not None, Tallies tallies=None, *, internal_domains=()):
+        table = rules._table_inside(internal_domains)
         cdef int place
         cdef RuleRow* row
         self.names = table.names

@@ -68,11 +68,11 @@ cdef str endpoint_text(object attributes, str name):
 cdef str peer_text(object attributes):
     """The host that a client called, by the present and the former names; None where no attribute tells."""
     for name in ("server.address", "net.peer.name"):
-        peer = exact_text(attributes.get(name))
+        peer = exact_text(attribute_value(attributes, name))
         if peer is not None:
             return peer
     for name in ("url.full", "http.url"):
-        url = exact_text(attributes.get(name))
+        url = exact_text(attribute_value(attributes, name))
         if url is not None:
             return fingerprint.host_of(PyUnicode_Substring(url, 0, LONGEST_ENDPOINT))
     return None

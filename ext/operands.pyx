@@ -22,12 +22,13 @@ cdef enum:                      # positions in Look.choices
 
 cdef enum:                      # where an operand's value comes from
     FROM_ATTRIBUTE, FROM_RESOURCE, FROM_NAME, FROM_ENDPOINT, FROM_DURATION
-    FROM_EXCEPTION, FROM_CAUSE, FROM_CODE, FROM_DOMAIN, FROM_MESSAGE, FROM_FINGERPRINT, FROM_KIND
+    FROM_EXCEPTION, FROM_CAUSE, FROM_CODE, FROM_DOMAIN, FROM_MESSAGE, FROM_FINGERPRINT, FROM_KIND, FROM_PEER
 
 cdef dict RULE_OPERANDS = {
     "attribute": FROM_ATTRIBUTE, "resource": FROM_RESOURCE, "name": FROM_NAME, "endpoint": FROM_ENDPOINT,
     "duration": FROM_DURATION, "exception": FROM_EXCEPTION, "cause": FROM_CAUSE, "code": FROM_CODE,
     "domain": FROM_DOMAIN, "message": FROM_MESSAGE, "fingerprint": FROM_FINGERPRINT, "kind": FROM_KIND,
+    "peer": FROM_PEER,
 }
 # Compared by identity: reading an enum member's value costs a Python call.
 cdef tuple SPAN_KIND_MEMBERS = tuple([SpanKind(value) for value in range(5)])
@@ -110,6 +111,20 @@ cdef object endpoint_of(object span, object attributes):
     return span_name(span)
 
 
+cdef object peer_of(object attributes):
+    """The host that was called; where no attribute names it, the address at the other end of the connection."""
+    cdef object found
+    if attributes is None:
+        return None
+    found = peer_text(attributes)
+    if found is None:
+        for name in ("network.peer.address", "net.peer.ip", "net.sock.peer.addr"):
+            found = exact_text(attribute_value(attributes, name))
+            if found is not None:
+                break
+    return found
+
+
 cdef object duration_of(object span):
     """Seconds, None where a time is missing."""
     cdef object start = span_start(span)
@@ -147,6 +162,8 @@ cdef object read_operand(Look* look, tuple operand):
         return endpoint_of(<object> look.span, <object> look.attributes)
     if source == FROM_DURATION:
         return duration_of(<object> look.span)
+    if source == FROM_PEER:
+        return peer_of(<object> look.attributes)
     if look.facts == <PyObject*> None:
         return None
     if source == FROM_EXCEPTION:

@@ -1,6 +1,6 @@
 """What the extension shows to Python; its fragments in ext/ hold the documentation."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Literal, TypedDict, final, overload
 
@@ -234,7 +234,14 @@ class Tallies:
 
 @final
 class RuleTable:
-    def __init__(self, rules: Rules, limits: Limits, tallies: Tallies | None = None) -> None: ...
+    def __init__(
+        self,
+        rules: Rules,
+        limits: Limits,
+        tallies: Tallies | None = None,
+        *,
+        internal_domains: Sequence[str] = (),
+    ) -> None: ...
     @property
     def names(self) -> tuple[str, ...]: ...
     def counts(self) -> list[_Count]: ...

@@ -16,6 +16,22 @@ Warn = Callable[[str, str], None]
 
 _WHOLE_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,30}", re.ASCII)
 
+# What names the user's own hosts: a domain, with what is below it, or a network, of which `peers` knows more. Also the
+# pattern of the JSON Schema.
+INTERNAL_DOMAIN: Final = (
+    r"^(?:"
+    r"\.?(?:[A-Za-z0-9_-]{1,63}\.){0,20}(?=[0-9]*[A-Za-z_-])[A-Za-z0-9_-]{1,63}"
+    r"|[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?:/[0-9]{1,2})?"
+    r"|(?=[^/]*:)[0-9A-Fa-f:.]{2,45}(?:/[0-9]{1,3})?"
+    r")$"
+)
+
+
+def _is_internal_domain(text: str) -> bool:
+    from otel_errsample.peers import is_internal_domain  # and ipaddress, for those who list any
+
+    return is_internal_domain(text)
+
 
 ENABLED: Final = "OTEL_ERRSAMPLE_ENABLED"
 
@@ -24,7 +40,8 @@ class Setting(NamedTuple):
     """One row: `argument` is its name in code and the field of `Settings`.
 
     `default` decides the type: bool, int (with `unit`, `low` and `high`), str (one of `choices` where there are any),
-    or a tuple of str, comma separated in the environment.
+    or a tuple of str, comma separated in the environment: `parts` where they have to be something (else any text),
+    `pattern` to tell so in a schema, and `fits` exactly.
     """
 
     argument: str
@@ -35,6 +52,9 @@ class Setting(NamedTuple):
     low: int = 0
     high: int = 0
     choices: tuple[str, ...] = ()
+    parts: str = ""
+    pattern: str = ""
+    fits: Callable[[str], bool] = bool
 
     @property
     def expectation(self) -> str:
@@ -44,7 +64,7 @@ class Setting(NamedTuple):
         if isinstance(self.default, int):
             return f"a whole number of {self.unit} from {self.low} to {self.high}"
         if isinstance(self.default, tuple):
-            return "a comma separated list"
+            return f"a comma separated list{self.parts and f' of {self.parts}'}"
         return f"one of {', '.join(self.choices)}" if self.choices else "text"
 
     def accepted(self, value: object) -> object:
@@ -52,7 +72,7 @@ class Setting(NamedTuple):
         if isinstance(self.default, str):
             return value if isinstance(value, str) and (not self.choices or value in self.choices) else None
         if isinstance(self.default, tuple):
-            fits = isinstance(value, (list, tuple)) and all(isinstance(part, str) and part for part in value)
+            fits = isinstance(value, (list, tuple)) and all(isinstance(part, str) and self.fits(part) for part in value)
             return tuple(value) if fits and isinstance(value, (list, tuple)) else None
         if isinstance(self.default, bool):
             return value if isinstance(value, bool) else None
@@ -143,6 +163,16 @@ SETTINGS: Final = (
         "OTEL_ERRSAMPLE_HELPER_FRAMES",
         (),
         "Modules, and functions as `module:function`, that only raise on behalf of their callers: passed over in fingerprints.",
+    ),
+    Setting(
+        "internal_domains",
+        "OTEL_ERRSAMPLE_INTERNAL_DOMAINS",
+        (),
+        "Your own domains, with all that is below them, or networks (`203.0.113.0/24`): what is called there is no [third "
+        "party](docs/rules.md#third-parties). Private addresses and names need not be listed.",
+        parts="domains and networks",
+        pattern=INTERNAL_DOMAIN,
+        fits=_is_internal_domain,
     ),
     Setting(
         "fast_exceptions",
@@ -272,6 +302,7 @@ class Settings:
     flush_on_sigterm: bool
     in_app_include: tuple[str, ...]
     helper_frames: tuple[str, ...]
+    internal_domains: tuple[str, ...]
     fast_exceptions: bool
     propagated_stacks: bool
     handled: bool
@@ -333,7 +364,12 @@ def _from_text(setting: Setting, text: str, fallback: object, warn: Warn) -> obj
             return fallback
         return text
     if isinstance(default, tuple):
-        return tuple(part for part in (part.strip() for part in text.split(",")) if part)
+        listed = tuple(part for part in (part.strip() for part in text.split(",")) if part)
+        if setting.accepted(listed) is None:
+            used = ", ".join(map(str, fallback)) if isinstance(fallback, tuple) else ""
+            warn(setting.variable, f"is expected to be {setting.expectation}; {origin} {used or 'empty list'} is used")
+            return fallback
+        return listed
     if isinstance(default, bool):
         if text.lower() in ("true", "false"):
             return text.lower() == "true"
@@ -352,7 +388,8 @@ def _from_text(setting: Setting, text: str, fallback: object, warn: Warn) -> obj
 def _checked(setting: Setting, value: object) -> object:
     accepted = setting.accepted(value)
     if accepted is None:
-        wanted = {tuple: "a list or tuple of non-empty strings", bool: "True or False"}.get(type(setting.default))
+        listed = f"a list or tuple of {setting.parts or 'non-empty strings'}"
+        wanted = {tuple: listed, bool: "True or False"}.get(type(setting.default))
         raise ConfigError(
             f"{setting.argument} is expected to be {wanted or setting.expectation}, got {value!r}; "
             f"hint: leave it out to take {setting.variable} or its default {setting.default!r}"

@@ -179,7 +179,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
             limits,
             tallies,
             buffer,
-            RuleTable(self._choice.rules, limits, tallies),
+            self._rule_table(self._choice.rules, limits, tallies),
             self._classifier(document),
             scope=settings.scope,
             recorder=_recorder(ledger) if settings.fast_exceptions and settings.enabled else None,
@@ -276,13 +276,16 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         settings = self._settings
         return Classifier(in_app_include=settings.in_app_include, helper_frames=settings.helper_frames, user_rows=rows)
 
+    def _rule_table(self, rules: Rules, limits: Limits, tallies: Tallies) -> RuleTable:
+        return RuleTable(rules, limits, tallies, internal_domains=self._settings.internal_domains)
+
     def _take_over(self, document: Document, former: Document) -> str:
         """Put in force what has changed in the file, on the worker's thread; says what that is."""
         changes = []
         table = classifier = None
         rules, source = self._choice.among(document)
         if rules != self._choice.rules:
-            table = RuleTable(rules, self.limits, self.tallies)
+            table = self._rule_table(rules, self.limits, self.tallies)
             changes.append(f"rules {', '.join(rules.names)}")
         elif document.rules != former.rules:
             changes.append(f"its rules are not in force, those of {source} are")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import SpanContext, Status, StatusCode
+from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode
 
 from otel_errsample import ErrorAwareSampler, ErrorSpanProcessor
 from otel_errsample._hot import encode
@@ -151,3 +151,11 @@ settings:
     plain = trial_of("drop").classifier.classify_span(failing)
     assert plain is not None
     assert ("unknown", "library.a:pay") == (plain.kind, plain.culprit)
+
+
+def test_the_users_own_domains_are_no_third_partys() -> None:
+    rules = "rules: 'a: drop if kind in third_party'\n"
+    attributes = {"server.address": "pay.shop.example", "http.response.status_code": 503}
+    called = make_span(attributes=attributes, kind=SpanKind.CLIENT)
+    assert Trial(read(rules, "r.yaml")).end(called) is None
+    assert Trial(read(rules + "settings: {internal_domains: [shop.example]}\n", "r.yaml")).end(called) is not None

@@ -103,6 +103,28 @@ def test_a_value_of_another_type_is_said_to_be_one(test: str, value: object, see
     assert (test, seen) == why(test, attributes={"a.b": value})
 
 
+@pytest.mark.parametrize(
+    ("fault", "span", "seen"),
+    [
+        ("self", {}, 'fault is "self"'),
+        ("dependency", {"kind": SpanKind.SERVER, "attributes": {"server.address": "shop.example.com"}}, 'span.kind is "server"'),
+        ("dependency", {}, "no attribute tells whom it called"),
+        ("dependency", {"attributes": {"net.peer.name": "db.internal"}}, 'it called "db.internal"'),
+        ("dependency", {"attributes": {"url.full": "https://a.shop.example/x"}}, 'it called "a.shop.example"'),
+    ],
+)  # fmt: skip
+def test_what_makes_an_error_no_third_partys_is_told(fault: str, span: dict[str, Any], seen: str) -> None:
+    rules = Rules.parse("keep if kind in third_party")
+    (answer,) = Witness(rules, ["shop.example"]).answers(make_span(**span), _hot.make_facts(fault=fault), True)
+    assert ("kind in third_party", (seen,), False) == (answer.failing, answer.seen, answer.matches)
+
+
+def test_whom_it_called_is_told_of_what_must_not_be_a_third_partys() -> None:
+    facts: dict[str, Any] = {"fault": "dependency"}
+    failing = why("error and kind not in third_party", facts, attributes={"server.address": "8.8.8.8"})
+    assert ("kind not in third_party", 'it called "8.8.8.8"') == failing
+
+
 @pytest.mark.parametrize("test", ["kind in transient", 'message contains "x"', "exception is OSError", "cause exists"])
 def test_where_nothing_failed_that_is_said(test: str) -> None:
     assert (test, "nothing failed") == why(test, None)

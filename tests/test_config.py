@@ -41,6 +41,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
         flush_on_sigterm=False,
         in_app_include=(),
         helper_frames=(),
+        internal_domains=(),
         fast_exceptions=True,
         propagated_stacks=False,
         handled=False,
@@ -133,6 +134,16 @@ def test_what_is_neither_warns_once_and_gives_the_default(text: str) -> None:
     assert (False, [("OTEL_ERRSAMPLE_DRY_RUN", message)]) == (read.settings.dry_run, read.warnings)
 
 
+@pytest.mark.parametrize(
+    ("file", "used"), [({}, "the default empty list"), ({"internal_domains": ("a.b", "c.d")}, "the file's a.b, c.d")]
+)
+def test_a_list_with_a_part_that_is_none_warns_once_and_is_left_out(file: dict[str, object], used: str) -> None:
+    read = Read({"OTEL_ERRSAMPLE_INTERNAL_DOMAINS": "example.com, https://example.org"}, file)
+    message = f"is expected to be a comma separated list of domains and networks; {used} is used"
+    assert [("OTEL_ERRSAMPLE_INTERNAL_DOMAINS", message)] == read.warnings
+    assert file.get("internal_domains", ()) == read.settings.internal_domains
+
+
 def test_the_message_in_full() -> None:
     read = Read({"OTEL_ERRSAMPLE_FLUSH_ERRORS_MS": "soon"})
     message = "is expected to be a whole number of milliseconds from 0 to 60000; the default 200 is used"
@@ -199,6 +210,7 @@ def test_none_in_code_counts_as_not_given() -> None:
         pytest.param("in_app_include", "shop", "a list or tuple of non-empty strings", id="one string"),
         pytest.param("in_app_include", ["shop", ""], "a list or tuple of non-empty strings", id="empty prefix"),
         pytest.param("in_app_include", [1], "a list or tuple of non-empty strings", id="prefix as a number"),
+        pytest.param("internal_domains", ["a.example", "*.b"], "a list or tuple of domains and networks", id="a glob"),
     ],
 )
 def test_a_bad_value_in_code_is_refused_with_expectation_value_and_hint(

@@ -129,6 +129,7 @@ class Case(NamedTuple):
 
 
 FAILED: Final = {"kind": "bug", "fingerprint": "1-00000000000000aa"}
+DEPENDENCYS: Final = {**FAILED, "fault": "dependency"}
 HIGHEST: Final = CERTAIN_LOSS - 1
 SHOP: Final = {"service.name": "service-1"}
 PRODUCTION: Final = {"deployment.environment.name": "production"}
@@ -212,6 +213,17 @@ EFFECTS: Final[dict[str, tuple[list[Case], Case]]] = {
         Case((), {"url.path": "/a"}),
     ),
     "default": ([Case(("keep", "keep"), {"url.path": "/a"})], Case((), resource=PRODUCTION)),
+    "theirs": (
+        [
+            Case(("keep", "suppressed"), {"server.address": "pay.example.org"}, DEPENDENCYS),
+            Case(("keep", "suppressed"), {"net.peer.name": "8.8.8.8"}, DEPENDENCYS),
+        ],
+        Case((), {"server.address": "postgres"}, DEPENDENCYS),
+    ),
+    "ours": (
+        [Case(("keep", "keep"), {"url.full": "http://pay.svc.cluster.local/"}, DEPENDENCYS)],
+        Case((), {"server.address": "postgres"}, FAILED),
+    ),
 }
 
 

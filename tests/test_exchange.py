@@ -6,10 +6,13 @@ import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+from opentelemetry import trace
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind
 
 from otel_errsample import ErrorSpanProcessor, Rules, Verdict
 from otel_errsample.errors import ConfigError, RuleError
@@ -47,6 +50,27 @@ class TestConfigFile:
             stats.capacity_bytes, stats.rules_source, stats.rules_version, stats.config_problem
         )  # fmt: skip
         assert 5 == processor._settings.flush_errors_ms
+
+    def test_domains_of_the_users_own_hold_for_rules_that_come_later_too(
+        self, make: Make, memory: InMemorySpanExporter, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("OTEL_ERRSAMPLE_INTERNAL_DOMAINS", "shop.example, 203.0.113.0/24")
+        tracer, processor = make(exporter=memory, config=path)
+
+        def kept() -> list[Any]:
+            memory.clear()
+            for host in ("pay.example", "db.shop.example", "203.0.113.9"):
+                with tracer.start_as_current_span("call", kind=SpanKind.CLIENT, attributes={"server.address": host}):
+                    trace.get_current_span().set_attribute("http.response.status_code", 503)
+            assert processor.force_flush(5_000)
+            return [attributes_of(span)["server.address"] for span in memory.get_finished_spans()]
+
+        path.write_text("rules: 'keep if kind in third_party; drop'")
+        eventually(lambda: processor.stats().rules_version == 2)
+        assert ["pay.example"] == kept()
+        path.write_text("rules: 'keep if kind not in third_party; drop'")
+        eventually(lambda: processor.stats().rules_version == 3)
+        assert ["db.shop.example", "203.0.113.9"] == kept()
 
     def test_rules_in_code_and_in_the_environment_go_before_those_of_the_file(
         self, make: Make, path: Path, monkeypatch: pytest.MonkeyPatch

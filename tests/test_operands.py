@@ -102,6 +102,51 @@ def test_reads_the_facts_of_a_failure(fact: str) -> None:
     assert not holds(f"{fact} exists", make_span())
 
 
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {
+            "server.address": "pay.example.com",
+            "net.peer.name": "db",
+            "url.full": "http://db/",
+            "net.peer.ip": "10.0.0.1",
+        },
+        {"net.peer.name": "pay.example.com", "http.url": "http://db/"},
+        {"url.full": "https://me:secret@pay.example.com:443/?to=http://db/"},
+        {"http.url": "http://pay.example.com", "net.sock.peer.addr": "10.0.0.1"},
+        {"server.address": 5, "network.peer.address": "2606:4700::1"},
+        {"net.peer.ip": "8.8.8.8", "net.sock.peer.addr": "10.0.0.1"},
+        {"net.sock.peer.addr": "8.8.8.8"},
+    ],
+)
+def test_a_third_party_is_told_by_the_first_of_the_names_for_a_peer(attributes: dict[str, Any]) -> None:
+    facts = _hot.make_facts(fault="dependency")
+    called = make_span(attributes=attributes, kind=SpanKind.CLIENT)
+    assert holds("kind in third_party", called, facts)
+    assert not holds("kind not in third_party", called, facts)
+    assert not holds("kind in third_party", called, _hot.make_facts(fault="self"))
+    assert not holds("kind in third_party", called)
+    assert not holds("kind in third_party", make_span(attributes=attributes, kind=SpanKind.SERVER), facts)
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {},
+        {"server.address": "db", "url.full": "https://pay.example.com/"},
+        {"server.address": "10.0.0.1"},
+        {"http.url": "/relative"},
+        {"server.address": b"pay.example.com"},
+        {"server.address": ("pay.example.com",)},
+        {"peer.service": "pay.example.com"},
+    ],
+)
+def test_without_an_address_outside_it_is_none(attributes: dict[str, Any]) -> None:
+    called = make_span(attributes=attributes, kind=SpanKind.CLIENT)
+    assert not holds("kind in third_party", called, _hot.make_facts(fault="dependency"))
+    assert holds("kind not in third_party", called, _hot.make_facts(fault="dependency"))
+
+
 @pytest.mark.parametrize("fact", ["exception", "cause", "code", "domain", "message", "fingerprint"])
 def test_a_fact_nobody_knows_is_missing(fact: str) -> None:
     assert not holds(f"{fact} exists", make_span(), _hot.make_facts())

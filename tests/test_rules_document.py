@@ -125,6 +125,7 @@ settings:
   rules: keep
   max_buffer_bytes: 12
   in_app_include: shop
+  internal_domains: [example.com, "*.example.org"]
   flush_errors_ms: '5'
 max_request_bytes: 65536
 """
@@ -141,11 +142,12 @@ max_request_bytes: 65536
         "app.yaml:8:3: unknown setting 'rules' ('rules' is a key of its own, beside 'settings')",
         "app.yaml:9:21: 'max_buffer_bytes' is expected to be a whole number of bytes from 65536 to 4294967296, got '12'",
         "app.yaml:10:19: 'in_app_include' is expected to be a list of texts, got 'shop'",
+        "app.yaml:11:21: 'internal_domains' is expected to be a list of domains and networks, got a list",
         (
-            "app.yaml:11:20: 'flush_errors_ms' is expected to be a whole number of milliseconds from 0 to 60000, got '5'"
+            "app.yaml:12:20: 'flush_errors_ms' is expected to be a whole number of milliseconds from 0 to 60000, got '5'"
             " (write it without quotes)"
         ),
-        "app.yaml:12:1: unknown key 'max_request_bytes' (write it below 'settings:')",
+        "app.yaml:13:1: unknown key 'max_request_bytes' (write it below 'settings:')",
     ] == refused(text)
 
 

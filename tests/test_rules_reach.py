@@ -24,7 +24,15 @@ def problems(text: str) -> list[str]:
         ('kind == "bug" and kind in transient', "'kind == \"bug\"' and 'kind in transient' are never true together"),
         (
             'kind in third_party and fault == "self"',
-            "'fault == \"dependency\"' and 'fault == \"self\"' are never true together",
+            "'kind in third_party' and 'fault == \"self\"' are never true together",
+        ),
+        (
+            "kind in third_party and kind not in third_party",
+            "'kind in third_party' and 'kind not in third_party' are never true together",
+        ),
+        (
+            'not fault == "dependency" and kind in third_party',
+            "'not fault == \"dependency\"' and 'kind in third_party' are never true together",
         ),
         (
             'severity > "warn" and severity <= "info"',
@@ -70,6 +78,9 @@ def test_tests_that_are_never_true_together_are_named(condition: str, expected: 
         'not kind == "bug" and not kind != "bug"',  # missing
         'severity >= "warn" and severity <= "warn"',
         'kind in third_party and kind == "timeout"',
+        'kind in third_party and fault == "dependency"',
+        'kind not in third_party and fault == "dependency"',  # one of the user's own
+        'not kind in third_party and fault == "dependency"',
         "a.b == 1 or a.b == 2",
         "a.b == 1 and (a.b == 2 or root)",  # not looked into
         'resource["a.b"] == 1 and a.b == 2',
@@ -95,6 +106,8 @@ REACHED = "is never reached: 'a' before it matches every span that it does"
         ('severity >= "warn"', 'severity == "error"'),
         ("kind in transient", 'kind in ("timeout", "throttle")'),
         ("kind exists", 'kind == "bug"'),
+        ('fault == "dependency"', "kind in third_party"),
+        ("kind not in third_party", 'fault == "self"'),
         ("duration > 1", "duration > 2"),
         ("http.status_code >= 500", "http.status_code in (500, 503)"),
         ("http.route exists", 'http.route contains "x" and http.route == "/x"'),

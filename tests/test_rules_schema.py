@@ -55,6 +55,7 @@ GOOD: list[dict[str, Any]] = [
     },
     {"settings": {}},
     {"settings": {name: given["default"] for name, given in schema()["properties"]["settings"]["properties"].items()}},
+    {"settings": {"internal_domains": ["example.com", ".corp", "203.0.113.0/24", "2001:db8::/32"]}},
     {"settings": {"max_buffer_bytes": 65536, "in_app_include": ["shop", "123"], "dry_run": True, "scope": "span"}},
 ]
 BAD: list[Any] = [
@@ -94,6 +95,9 @@ BAD: list[Any] = [
     {"settings": {"in_app_include": "shop"}},
     {"settings": {"in_app_include": ["shop", ""]}},
     {"settings": {"in_app_include": [1]}},
+    {"settings": {"internal_domains": ["example.com", "*.example.com"]}},
+    {"settings": {"internal_domains": ["example.com:443"]}},
+    {"settings": {"internal_domains": [""]}},
 ]
 
 

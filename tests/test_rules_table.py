@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from otel_errsample.rules import Rules
 from otel_errsample.rules.parser import parse
 from otel_errsample.rules.report import Report
 from otel_errsample.rules.table import CERTAIN_LOSS, MATCH, NO_MATCH, Node, Table, compile_table, threshold
@@ -59,8 +60,6 @@ def test_what_is_always_true_of_such_a_span_needs_no_test() -> None:
         ('kind == "business"', "kind", 0b1),
         ('kind != "business"', "kind", 0b111111111111110),
         ("kind in client", "kind", 0b110),
-        ("kind in third_party", "fault", 0b0100),
-        ("kind not in third_party", "fault", 0b1011),
         ('severity >= "error"', "severity", 0b11000),
         ('severity < "error"', "severity", 0b00111),
         ('recovery <= "backoff"', "recovery", 0b11),
@@ -71,6 +70,31 @@ def test_what_is_always_true_of_such_a_span_needs_no_test() -> None:
 )
 def test_a_closed_list_becomes_a_mask(condition: str, op: str, mask: int) -> None:
     assert Node(op, -1, mask, MATCH, NO_MATCH) == table(f"keep if {condition}").nodes[0]
+
+
+@pytest.mark.parametrize(
+    ("condition", "yes", "no"),
+    [("kind in third_party", MATCH, NO_MATCH), ("kind not in third_party", NO_MATCH, MATCH)],
+)
+def test_a_third_party_is_a_dependency_that_was_called_outside(condition: str, yes: int, no: int) -> None:
+    compiled = table(f"keep if {condition}")
+    host, caller, fault = compiled.nodes
+    assert ((0, 2),) == compiled.failed
+    assert () == compiled.clean
+    assert Node("fault", -1, 0b0100, 1, no) == fault
+    assert Node("span.kind", -1, 0b11101, 0, no) == caller
+    assert ("matches", 0, yes, no) == (host.op, host.operand, host.yes, host.no)
+    assert (("peer", ()),) == compiled.operands
+    assert callable(host.constant)
+    assert ["pay.example.com", None] == [host.constant("pay.example.com"), host.constant("db.internal")]
+
+
+def test_what_is_the_users_own_is_known_when_the_table_is_made() -> None:
+    rules = Rules.parse("keep if kind in third_party")
+    (host, *_) = rules._table_inside(["example.com"]).nodes
+    assert callable(host.constant)
+    assert [None, "pay.example.org"] == [host.constant("pay.example.com"), host.constant("pay.example.org")]
+    assert rules._table is rules._table_inside(())
 
 
 def test_a_set_has_one_test_per_type_of_value() -> None:

@@ -42,7 +42,7 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
     document = load(options.file, options.texts)
     spans = recording.all_spans(options.span)
     trial = Trial(document, options.head)
-    witness = Witness(trial.rules)
+    witness = Witness(trial.rules, trial.internal_domains)
     # The others end too: a kept error pulls in the spans above it.
     explanations = _chosen([explain(span, trial, witness) for span in spans], options)
     if options.json:

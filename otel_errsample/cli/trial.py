@@ -56,9 +56,10 @@ class Trial:
         self.limits = Limits(lambda: self._now)
         self.rules = rules_of(document).with_defaults()
         self.tallies = Tallies()
-        self.table = RuleTable(self.rules, self.limits, self.tallies)
         # What else is wrong with the variables is the application's to hear.
         settings = Settings.from_env(os.environ, lambda *_: None, document.settings)
+        self.internal_domains = settings.internal_domains
+        self.table = RuleTable(self.rules, self.limits, self.tallies, internal_domains=self.internal_domains)
         self.classifier = Classifier(
             in_app_include=settings.in_app_include, helper_frames=settings.helper_frames, user_rows=document.classify
         )

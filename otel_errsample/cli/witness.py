@@ -6,7 +6,7 @@ answers for each part as it does for the whole; this module only picks the answe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from opentelemetry.sdk.trace import ReadableSpan
@@ -15,7 +15,7 @@ from otel_errsample._hot import ErrorFacts, Limits, RuleTable
 from otel_errsample.rules import Rules
 from otel_errsample.rules.classes import resolve
 from otel_errsample.rules.facts import CHOICES, CLASSES, FLAGS, OF_ANY_SPAN
-from otel_errsample.rules.table import source_of
+from otel_errsample.rules.table import PEER, source_of
 from otel_errsample.rules.tree import Action, And, Condition, Constant, Not, Or, Predicate, Rule, Word, quoted
 
 _LONGEST_VALUE: Final = 60
@@ -32,9 +32,9 @@ class Answer(NamedTuple):
 
 
 class Witness:
-    """The rules of a set, ready to be asked about spans."""
+    """The rules of a set, ready to be asked about spans; `internal_domains` are no third party's."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, internal_domains: Sequence[str] = ()) -> None:
         self._rules: tuple[Rule, ...] = rules._rules
         parts = [part for rule in self._rules if rule.condition for part in _parts(rule.condition)]
         # By identity: the constants 1, 1.0 and true are equal, but they are not the same condition.
@@ -42,7 +42,7 @@ class Witness:
         shadow = Action("keep", shadow=True)  # which ends no rule set, so that every part is asked
         asked = Rules._of([Rule(Word(f"part_{place}"), shadow, part) for place, part in enumerate(parts)], "")
         self._sources = {source: place for place, source in enumerate(asked._table.operands)}
-        self._table = RuleTable(asked, Limits())
+        self._table = RuleTable(asked, Limits(), internal_domains=internal_domains)
 
     def answers(self, span: ReadableSpan, facts: ErrorFacts | None, sampled: bool) -> list[Answer]:
         """One answer for each rule, also for those after the one that decides."""
@@ -105,6 +105,8 @@ class _Look(NamedTuple):
                 return "nothing failed"
             if name in CLASSES and test.op == "is":
                 return self.seen_class(name)
+            if test.about_third_parties:
+                return self.seen_peer()
             if name in CHOICES:
                 return f"{name} is {quoted(self.choice(name))}"
         value = self.values[self.witness._sources[source_of(test.operand)]]
@@ -122,6 +124,15 @@ class _Look(NamedTuple):
         if found is None:
             return f"{name} is missing"
         return f"{name} is {found}" if resolve(found) else f"{name} is {found}, whose base classes are not imported"
+
+    def seen_peer(self) -> str:
+        assert self.facts is not None
+        if self.facts.fault != "dependency":
+            return f"fault is {quoted(self.facts.fault)}"
+        if self.choice("span.kind") == "server":
+            return 'span.kind is "server"'
+        peer = self.values[self.witness._sources[PEER]]
+        return "no attribute tells whom it called" if peer is None else f"it called {shown(peer)}"
 
     def flag(self, name: str) -> bool:
         if name == "error":

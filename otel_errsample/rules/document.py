@@ -150,7 +150,9 @@ def _setting(setting: Setting, node: Node, report: Report) -> object:
     given = [_value(item) for item in node.items] if isinstance(node, Sequence) else _value(node)
     accepted = setting.accepted(given)
     if accepted is None:
-        wanted = "a list of texts" if isinstance(setting.default, tuple) else setting.expectation
+        wanted = setting.expectation
+        if isinstance(setting.default, tuple):
+            wanted = f"a list of {setting.parts or 'texts'}"
         message = f"'{setting.argument}' is expected to be {wanted}, got {described(node)}"
         plain = isinstance(node, Scalar) and Scalar(node.text, "", 0, 0).value()
         hint = "write it without quotes" if plain and setting.accepted(plain) is not None else ""

@@ -27,7 +27,7 @@ FACTS: Final = (*sorted(TEXTS | FLAGS | NUMBERS), *CHOICES)
 # Known of every span; all other facts are missing (and `error` is false) where nothing failed.
 OF_ANY_SPAN: Final = frozenset({"root", "sampled", "duration", "endpoint", "name", "span.kind"})
 
-# third_party is about who is at fault, whatever the kind.
+# third_party is about who is at fault and where that is, whatever the kind.
 THIRD_PARTY: Final = "third_party"
 VIEW_NAMES: Final = (*VIEWS, THIRD_PARTY)
 

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from otel_errsample.rules.facts import CHOICES, FLAGS, THIRD_PARTY
 from otel_errsample.rules.report import Report
-from otel_errsample.rules.tree import And, Condition, Constant, Not, Operand, Or, Predicate, Rule, Word
+from otel_errsample.rules.tree import And, Condition, Not, Operand, Or, Predicate, Rule, Word
 from otel_errsample.taxonomy import VIEWS
 
 # Tests that are tried on values for one rule set, which takes 5 ms: a person's mistakes are found long before.
@@ -36,6 +36,8 @@ _INSIDE: Final[dict[str, Callable[[str, str], bool]]] = {
     "endswith": str.endswith,
 }
 _COMPARISONS: Final = ("", "exists", "in", "not in", *_ORDERINGS)
+# A dependency's fault, where the dependency is a third party: the one fault that its view tells from the others.
+_THIRD_PARTYS: Final = "dependency " + THIRD_PARTY
 # Present, and of a type that compares with nothing: a list or bytes.
 _OTHER: Final = object()
 
@@ -43,6 +45,12 @@ _OTHER: Final = object()
 class Literal(NamedTuple):
     test: Predicate
     holds: bool
+
+    @property
+    def about(self) -> Operand:
+        """What the test looks at, which for one view is another fact than it is written for."""
+        operand = self.test.operand
+        return Operand("fact", "fault", operand.at) if self.test.about_third_parties else operand
 
     def __str__(self) -> str:
         return str(self.test) if self.holds else f"not {self.test}"
@@ -67,13 +75,13 @@ def _check_conjunction(literals: list[Literal], search: _Search, report: Report)
         if alone:
             report.add(last.test.at, str(last.test.operand), f"'{alone}' is never true")
             return
-        before = [literal for literal in literals[:place] if literal.test.operand == last.test.operand]
+        before = [literal for literal in literals[:place] if literal.about == last.about]
         if before and search.contradictory([*before, last]):
             other = next((literal for literal in before if search.contradictory([literal, last])), None)
             if other:
                 message = f"'{other}' and '{last}' are never true together"
             else:
-                message = f"'{last}' is never true after the tests of '{last.test.operand}' before it"
+                message = f"'{last}' is never true after the tests of '{last.about}' before it"
             report.add(last.test.at, str(last.test.operand), message, "join alternatives with 'or'")
             return
 
@@ -131,16 +139,8 @@ def _literals(condition: Condition) -> list[Literal]:
     for item in condition.items if isinstance(condition, And) else (condition,):
         test = item.item if isinstance(item, Not) else item
         if isinstance(test, Predicate):
-            literals.append(Literal(_about_fault(test), not isinstance(item, Not)))
+            literals.append(Literal(test, not isinstance(item, Not)))
     return literals
-
-
-def _about_fault(test: Predicate) -> Predicate:
-    """The test, which is about another fact where its view is."""
-    if not isinstance(test.value, Word) or test.value.name != THIRD_PARTY:
-        return test
-    op = "==" if test.op == "in" else "!="
-    return Predicate(Operand("fact", "fault", test.operand.at), op, Constant("dependency"), test.at)
 
 
 def _conjunctions(condition: Condition) -> Iterator[list[Literal]]:
@@ -175,7 +175,7 @@ class _Search:
         if isinstance(other, Or):
             return any(self.implies(condition, item) for item in other.items)
         (wanted,) = _literals(other)
-        known = [literal for literal in _literals(condition) if literal.test.operand == wanted.test.operand]
+        known = [literal for literal in _literals(condition) if literal.about == wanted.about]
         return bool(known) and self.contradictory([*known, Literal(wanted.test, not wanted.holds)])
 
     def contradictory(self, literals: Sequence[Literal]) -> bool:
@@ -183,7 +183,7 @@ class _Search:
         opaque = {(str(test), holds) for test, holds in literals if test.op not in _COMPARISONS}
         if any((text, not holds) in opaque for text, holds in opaque):
             return True
-        samples = _samples([literal.test for literal in literals])
+        samples = _samples(literals[0].about, [literal.test for literal in literals])
         self._trials += len(samples) // 8
         finite = any(literal.holds and literal.test.op in ("==", "in") for literal in literals)
         told = [
@@ -206,13 +206,13 @@ class _Search:
 # Values
 
 
-def _samples(tests: Sequence[Predicate]) -> list[object]:
-    """Values that stand for all that the operand of the tests can have."""
-    operand = tests[0].operand
+def _samples(operand: Operand, tests: Sequence[Predicate]) -> list[object]:
+    """Values that stand for all that what the tests look at can have."""
     if operand.source == "fact" and operand.name in FLAGS:
         return [True, False]
     if operand.source == "fact" and operand.name in CHOICES:
-        return [*CHOICES[operand.name], None]
+        third = [_THIRD_PARTYS] if operand.name == "fault" else []
+        return [*CHOICES[operand.name], *third, None]
     constants = [value for test in tests for value in _wanted(test)]
     texts = {value for value in constants if isinstance(value, str)}
     numbers = sorted({value for value in constants if isinstance(value, int | float)})
@@ -228,6 +228,8 @@ def _samples(tests: Sequence[Predicate]) -> list[object]:
 
 
 def _wanted(test: Predicate) -> tuple[str | int | float | bool, ...]:
+    if test.about_third_parties:
+        return (_THIRD_PARTYS,)
     if isinstance(test.value, Word):
         return tuple(VIEWS.get(test.value.name, ()))
     constants = test.value if isinstance(test.value, tuple) else (test.value,)
@@ -237,6 +239,8 @@ def _wanted(test: Predicate) -> tuple[str | int | float | bool, ...]:
 def _passes(test: Predicate, value: object) -> bool:
     if test.op in ("", "exists"):
         return value is True if test.op == "" else value is not None
+    if value == _THIRD_PARTYS and not test.about_third_parties:
+        value = "dependency"
     wanted = [constant for constant in _wanted(test) if _type(constant) is _type(value)]
     if value is None or not wanted:
         return False

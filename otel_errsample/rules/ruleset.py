@@ -67,6 +67,10 @@ class Rules:
         object.__setattr__(made, "_text", text)
         return made
 
+    def _table_inside(self, internal_domains: Sequence[str]) -> Table:
+        """The table where these domains are the user's own."""
+        return compile_table(self._rules, internal_domains) if internal_domains else self._table
+
     def with_defaults(self) -> Rules:
         """These rules followed by the default ones that they leave anything to decide.
 

@@ -72,5 +72,6 @@ def _setting(setting: Setting) -> dict[str, Any]:
     if isinstance(setting.default, int):
         return {**described, "type": "integer", "minimum": setting.low, "maximum": setting.high}
     if isinstance(setting.default, tuple):
-        return {**described, "type": "array", "items": {"type": "string", "minLength": 1}}
+        item = {"pattern": setting.pattern} if setting.pattern else {"minLength": 1}
+        return {**described, "type": "array", "items": {"type": "string", **item}}
     return {**described, **({"enum": list(setting.choices)} if setting.choices else {"type": "string"})}

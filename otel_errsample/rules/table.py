@@ -7,11 +7,12 @@ a rule that folds to nothing is not even visited there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Final, NamedTuple
 
-from otel_errsample.rules.facts import CHOICES, FLAGS, OF_ANY_SPAN, THIRD_PARTY, UNITS, accepted, spellings
+from otel_errsample.peers import outside
+from otel_errsample.rules.facts import CHOICES, FLAGS, OF_ANY_SPAN, UNITS, accepted, spellings
 from otel_errsample.rules.regex import compile_search
 from otel_errsample.rules.tree import And, Condition, Constant, Not, Operand, Or, Predicate, Rule, Word
 from otel_errsample.taxonomy import VIEWS
@@ -21,6 +22,9 @@ NO_MATCH: Final = -2
 
 # Randomness and thresholds of OpenTelemetry's consistent probability sampling have 56 bits.
 CERTAIN_LOSS: Final = 1 << 56
+
+# The operand that only `third_party` looks at: the host that a span called.
+PEER: Final = ("peer", ())
 
 
 class Node(NamedTuple):
@@ -65,8 +69,9 @@ class Table(NamedTuple):
     clean: tuple[tuple[int, int], ...]
 
 
-def compile_table(rules: Sequence[Rule]) -> Table:
-    return _Compiler().table(rules)
+def compile_table(rules: Sequence[Rule], internal_domains: Sequence[str] = ()) -> Table:
+    """`internal_domains` are those that are no third party's, besides the private ones."""
+    return _Compiler(outside(internal_domains)).table(rules)
 
 
 def threshold(percent: float) -> int:
@@ -83,7 +88,8 @@ def source_of(operand: Operand) -> tuple[str, tuple[str, ...]]:
 
 
 class _Compiler:
-    def __init__(self) -> None:
+    def __init__(self, is_outside: Callable[[str], str | None]) -> None:
+        self._is_outside = is_outside
         self._nodes: list[Node] = []
         self._operands: dict[tuple[str, tuple[str, ...]], int] = {}
         self._targets: dict[str, int] = {}
@@ -167,6 +173,8 @@ class _Compiler:
 
     def _test(self, test: Predicate, yes: int, no: int) -> int:
         operand, op = test.operand, test.op
+        if test.about_third_parties:
+            return self._third_party(yes, no) if op == "in" else self._third_party(no, yes)
         if operand.source == "fact" and operand.name in FLAGS:
             return (
                 self._node(operand.name, -1, None, yes, no)
@@ -174,8 +182,7 @@ class _Compiler:
                 else self._node(operand.name, -1, None, no, yes)
             )
         if operand.source == "fact" and operand.name in CHOICES:
-            fact, mask = _mask(test)
-            return self._node(fact, -1, mask, yes, no)
+            return self._node(operand.name, -1, _mask(test), yes, no)
         if op == "is":
             target = str(test.value).removeprefix("builtins.")
             return self._node(f"{operand} is", -1, self._targets.setdefault(target, len(self._targets)), yes, no)
@@ -187,6 +194,13 @@ class _Compiler:
             return no
         constant = test.value.value if isinstance(test.value, Constant) else None
         return self._node(op, number, compile_search(str(constant)) if op == "matches" else constant, yes, no)
+
+    def _third_party(self, yes: int, no: int) -> int:
+        """A dependency at an address outside. On a SERVER span the address is its own."""
+        peer = self._operands.setdefault(PEER, len(self._operands))
+        yes = self._node("matches", peer, self._is_outside, yes, no)
+        yes = self._node("span.kind", -1, accepted("span.kind", "!=", ("server",)), yes, no)
+        return self._node("fault", -1, accepted("fault", "==", ("dependency",)), yes, no)
 
     def _node(self, op: str, operand: int, constant: object, yes: int, no: int) -> int:
         self._nodes.append(Node(op, operand, constant, yes, no))
@@ -206,16 +220,14 @@ def _flags(test: Predicate) -> set[bool]:
     return chosen if test.op in ("==", "in") else {True, False} - chosen
 
 
-def _mask(test: Predicate) -> tuple[str, int]:
-    """The fact that decides a test of a closed list, and the mask of the choices that pass."""
+def _mask(test: Predicate) -> int:
+    """The choices that pass a test of a closed list."""
     fact, op, values = test.operand.name, test.op, tuple(map(str, _values(test)))
     if op == "exists":
-        return fact, (1 << len(CHOICES[fact])) - 1
+        return (1 << len(CHOICES[fact])) - 1
     if isinstance(test.value, Word):
-        is_third_party = test.value.name == THIRD_PARTY
-        fact = "fault" if is_third_party else fact
-        values = ("dependency",) if is_third_party else tuple(VIEWS[test.value.name])
-    return fact, accepted(fact, op, values)
+        values = tuple(VIEWS[test.value.name])
+    return accepted(fact, op, values)
 
 
 def _groups(constants: tuple[Constant, ...]) -> list[frozenset[object]]:

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
+from otel_errsample.rules.facts import THIRD_PARTY
+
 # A name with a dot is an attribute, with this one exception.
 DOTTED_FACT: Final = "span.kind"
 
@@ -69,6 +71,11 @@ class Predicate:
     op: str = ""
     value: Constant | tuple[Constant, ...] | Word | None = None
     at: int = field(default=0, compare=False)
+
+    @property
+    def about_third_parties(self) -> bool:
+        """Whether it is a test of the one view that is not about the kind."""
+        return isinstance(self.value, Word) and self.value.name == THIRD_PARTY
 
     def __str__(self) -> str:
         if isinstance(self.value, tuple):

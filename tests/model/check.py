@@ -98,7 +98,7 @@ def values_of(operand: Operand) -> Sequence[Any]:
     if operand.source == "fact" and operand.name in FLAGS:
         return [True, False]
     if operand.source == "fact" and operand.name in CHOICES:
-        return [None, *CHOICES[operand.name]]
+        return [None, *CHOICES[operand.name], *(["a third party's"] if operand.name == "fault" else [])]
     return POOL
 
 
@@ -106,12 +106,14 @@ def literal_holds(literal: Literal, value: Any) -> bool:
     test, holds = literal
     fact = test.operand.name if test.operand.source == "fact" else ""
     if isinstance(test.value, Word) and test.value.name == "third_party":
-        return value_passes(test, fact, None if value is None else "bug", {"fault": value}) == holds
+        return (value is not None and (value == "a third party's") == (test.op == "in")) == holds
+    if value == "a third party's":
+        value = "dependency"
     return value_passes(test, fact, value, {}) == holds
 
 
 def about(literal: Literal) -> Operand:
-    """What decides the literal; a span is third party's by its fault."""
+    """What decides the literal; a third party's fault is a dependency's."""
     test = literal[0]
     third_party = isinstance(test.value, Word) and test.value.name == "third_party"
     return Operand("fact", "fault") if third_party else test.operand

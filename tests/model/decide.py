@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import SpanKind
 
 from otel_errsample.rules import Rules
 from otel_errsample.rules.facts import ORDERED, UNITS, spellings
@@ -27,6 +28,9 @@ SLOTS = 1024
 CERTAIN_LOSS = 1 << 56
 # What make_facts assumes of the axes it is not told.
 UNSAID = {"kind": "unknown", "fault": "unknown", "severity": "error", "recovery": "none"}
+
+PEERS = ("pay.example.com", "Pay.Example.com:443", "8.8.8.8", "db", "db.shop.internal", "10.0.0.7", "[::1]:80", "")
+THIRD_PARTIES = PEERS[:3]
 
 
 class Verdict(NamedTuple):
@@ -150,6 +154,8 @@ def passes(test: Predicate, span: ReadableSpan, facts: Facts | None, sampled: bo
     if test.op == "is":
         assert isinstance(test.value, Word)
         return facts is not None and class_passes(test.value.name, fact, facts)
+    if isinstance(test.value, Word) and test.value.name == "third_party":
+        return facts is not None and third_party(span, facts) == (test.op == "in")
     flags = {
         "error": facts is not None and bool(facts.get("error", True)),
         "root": span.parent is None,
@@ -159,15 +165,19 @@ def passes(test: Predicate, span: ReadableSpan, facts: Facts | None, sampled: bo
     return value_passes(test, fact, value, facts)
 
 
+def third_party(span: ReadableSpan, facts: Facts) -> bool:
+    attributes = dict(span.attributes or {})
+    hosts = [attributes.get(name) for name in ("server.address", "net.peer.name", "net.peer.ip")]
+    peer = next((host for host in hosts if type(host) is str), "")
+    return facts.get("fault") == "dependency" and span.kind is not SpanKind.SERVER and peer in THIRD_PARTIES
+
+
 def value_passes(test: Predicate, fact: str, value: Any, facts: Facts | None) -> bool:
     if test.op == "":
         return bool(value)
     if value is None or test.op == "exists":
         return value is not None
     if isinstance(test.value, Word):
-        if test.value.name == "third_party":
-            assert facts is not None
-            return bool((facts.get("fault", "unknown") == "dependency") == (test.op == "in"))
         return (value in VIEWS[test.value.name]) == (test.op == "in")
     constants = test.value if isinstance(test.value, tuple) else (test.value,)
     wanted = [constant.value for constant in constants if isinstance(constant, Constant)]

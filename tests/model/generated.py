@@ -11,6 +11,7 @@ from opentelemetry.trace import SpanKind
 
 from otel_errsample import _hot
 from otel_errsample.taxonomy import FAULTS, KINDS, RECOVERIES, SEVERITIES
+from tests.model.decide import PEERS
 from tests.model.spans import SECOND, make_span
 
 
@@ -41,6 +42,8 @@ TARGETS = [
     "Exception",
 ]
 NAMES = ["http.status_code", "http.response.status_code", "http.route", "rpc.method", "rpc.service", "a.b"]
+
+PEER_NAMES = ["server.address", "net.peer.name", "net.peer.ip"]
 
 constants = st.sampled_from(['"/a"', '"/b"', '""', '"é*"', "0", "1", "5", "-3", "2.5", "1.0", "true", "false"])
 ordered_constants = st.sampled_from(['"/a"', '"/b"', '""', "0", "1", "5", "-3", "2.5", "1.0"])
@@ -141,7 +144,11 @@ values = st.one_of(st.sampled_from([*VALUES, *ODD]), st.builds(Text, st.just("/a
 spans = st.builds(
     make_span,
     st.sampled_from(["/a", "GET /b", "é", ""]),
-    attributes=st.dictionaries(st.sampled_from([*NAMES, "plain"]), values, max_size=4),
+    attributes=st.builds(
+        dict.__or__,
+        st.dictionaries(st.sampled_from([*NAMES, "plain"]), values, max_size=4),
+        st.dictionaries(st.sampled_from(PEER_NAMES), st.sampled_from([*PEERS, 5]), max_size=2),
+    ),
     resource=st.dictionaries(st.sampled_from(["service.name"]), st.sampled_from(["shop", "/a"]), max_size=1),
     seconds=st.sampled_from([None, 0, 0.25, 2, 2.5]),
     kind=st.sampled_from(list(SpanKind)),
@@ -200,7 +207,8 @@ def _step(draw: random.Random) -> Step:
 
     span = make_span(
         draw.choice(["/a", "GET /b", "é", ""]),
-        attributes=some({name: [*VALUES, *ODD, Text("/a")] for name in (*NAMES, "plain")}, 0.5),
+        attributes=some({name: [*VALUES, *ODD, Text("/a")] for name in (*NAMES, "plain")}, 0.5)
+        | some({name: [*PEERS, 5] for name in PEER_NAMES}, 0.4),
         resource=some({"service.name": ["shop", "/a"]}, 0.7),
         seconds=draw.choice([None, 0, 0.25, 2, 2.5]),
         kind=draw.choice(list(SpanKind)),
