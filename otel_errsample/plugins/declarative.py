@@ -71,9 +71,12 @@ def _taken_out(config: Any) -> list[Entry]:
     instrumentation = getattr(config.instrumentation_development, "python", None)
     for place, section in ((_INSTRUMENTATION, instrumentation), (_DISTRIBUTION, config.distribution)):
         if isinstance(section, dict) and NAME in section:
+            own = arguments(section.pop(NAME), place)
+            if place == _INSTRUMENTATION and _is_off(own):
+                continue  # the SDK's configurator would not even call us
             wanted = True
-            shared |= arguments(section.pop(NAME), place)
-    wanted = wanted and switched() is not False
+            shared = _merged(shared, own)
+    wanted = wanted and not _is_off(shared) and switched() is not False
     provider = config.tracer_provider
     if provider is None:
         return []
@@ -97,6 +100,10 @@ def _taken_out(config: Any) -> list[Entry]:
 
 def _additional(component: Any) -> Mapping[str, Any]:
     return getattr(component, "additional_properties", None) or {}
+
+
+def _is_off(options: Mapping[str, Any]) -> bool:
+    return options.get("options", {}).get("enabled") is False
 
 
 def _merged(general: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

@@ -112,6 +112,18 @@ distribution:
         run = configured(tmp_path, self.FILE, **SELECTED, OTEL_ERRSAMPLE_ENABLED="false")
         assert (STOCK, ALL) == (run.processors, set(run.spans))
 
+    def test_disabled_in_the_file_too(self, tmp_path: Path) -> None:
+        run = configured(tmp_path, f"{self.FILE}    enabled: false\n", **SELECTED)
+        assert (STOCK, ALL, []) == (run.processors, set(run.spans), ours_of(run))
+
+    def test_options_of_both_sections_hold(self, tmp_path: Path) -> None:
+        official = "instrumentation/development: {python: {errsample: {rules: drop, scope: span, dry_run: true}}}\n"
+        run = configured(tmp_path, f"{self.FILE}    scrub: strict\n{official}", **SELECTED)
+        assert (OURS, ALL) == (run.processors, set(run.spans))
+        assert ("keep", "mine") == (
+            run.spans["pay"]["errsample.dry_run.action"], run.spans["pay"]["errsample.dry_run.rule"]
+        )  # fmt: skip
+
 
 @pytest.mark.way("declarative file, instrumentation section")
 @pytest.mark.parametrize("variables", [{}, SELECTED], ids=["the SDK's configurator", "ours"])
@@ -129,6 +141,44 @@ instrumentation/development:
         **variables,
     )
     assert OURS == run.processors
+    assert_explained(run, "mine")
+
+
+@pytest.mark.way("declarative file, instrumentation section")
+@pytest.mark.parametrize("variables", [{}, SELECTED], ids=["the SDK's configurator", "ours"])
+def test_disabled_there_the_file_is_as_the_sdk_reads_it(tmp_path: Path, variables: dict[str, Any]) -> None:
+    run = configured(
+        tmp_path,
+        f"""
+tracer_provider:
+  processors:
+    - batch: {{exporter: {{{OTLP}}}}}
+instrumentation/development:
+  python:
+    errsample: {{enabled: false, rules: drop}}
+""",
+        **variables,
+    )
+    assert (STOCK, ALL) == (run.processors, set(run.spans))
+
+
+@pytest.mark.way("declarative file, instrumentation section")
+def test_disabled_there_it_says_nothing_about_entries_of_ours(tmp_path: Path) -> None:
+    run = configured(
+        tmp_path,
+        f"""
+tracer_provider:
+  processors:
+    - batch: {{exporter: {{{OTLP}}}}}
+distribution:
+  errsample: {{rules: "mine: keep if error"}}
+instrumentation/development:
+  python:
+    errsample: {{enabled: false, rules: drop}}
+""",
+        **SELECTED,
+    )
+    assert (OURS, []) == (run.processors, ours_of(run))
     assert_explained(run, "mine")
 
 
