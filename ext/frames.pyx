@@ -36,6 +36,7 @@ cdef enum:
     LONGEST_BLOCK = 16384   # characters; a frame in a minified source is formatted each time
     SOURCELESS_USES = 64    # then its source is looked for again: it was missing, or no file could be opened
     SHOWN_REPEATS = 3       # frames at the same line that `traceback` prints before it folds
+    RECENT_BLOCKS = 1024    # frames found without a look into the dict, which takes 400 instructions of 450
 
 
 class Unusual(Exception):
@@ -52,8 +53,18 @@ cdef class Block:
     cdef object line        # an int or None
     cdef int uses           # left before the source is looked for again; -1: no end
 
+    cdef inline bint used(self, PyTracebackObject *here, PyCodeObject *code) noexcept:
+        """Whether this is the frame of `code` that `here` stands for, and can be used once more."""
+        if (
+            <PyObject *> self.code != <PyObject *> code or self.lasti != here.tb_lasti
+            or self.lineno != here.tb_lineno or self.uses == 0
+        ):
+            return False
+        self.uses -= self.uses > 0
+        return True
 
-cdef inline object block_key(PyCodeObject *code, int lasti):
+
+cdef inline uint64_t block_key(PyCodeObject *code, int lasti) noexcept:
     return <uint64_t> <size_t> code ^ <uint64_t> lasti * 0x9E3779B97F4A7C15u
 
 
@@ -71,12 +82,14 @@ cdef str folded(Py_ssize_t more):
 
 
 @cython.final
+@cython.no_gc       # no cycle leads through it, and `recent` must not outlive `blocks`
 cdef class FrameTexts:
     """The frames met so far, at most 4096 of them and 4 Mi characters."""
     cdef dict blocks        # block_key -> Block, the oldest first
+    cdef PyObject *recent[RECENT_BLOCKS]    # of `blocks` those met last, borrowed
     cdef readonly size_t characters
 
-    def __init__(self):
+    def __cinit__(self):
         self.blocks = {}
 
     def __len__(self):
@@ -114,22 +127,21 @@ cdef class FrameTexts:
         """The outermost frame of a traceback."""
         cdef PyTracebackObject *here = <PyTracebackObject *> traceback
         cdef PyCodeObject *code = PyFrame_GetCode(here.tb_frame)
-        cdef PyObject *found
-        cdef Block block
-        key = block_key(code, here.tb_lasti)
+        cdef uint64_t key = block_key(code, here.tb_lasti)
+        cdef PyObject **place = self.place(key)
         Py_DECREF(<object> <PyObject *> code)   # the frame, which the traceback holds, has it
+        if place[0] != NULL and (<Block> place[0]).used(here, code):
+            return <Block> place[0]
         found = find_quietly(self.blocks, key)
-        if found != NULL:
-            block = <Block> found
-            if (
-                <PyObject *> block.code == <PyObject *> code and block.lasti == here.tb_lasti
-                and block.lineno == here.tb_lineno and block.uses != 0
-            ):
-                block.uses -= block.uses > 0
-                return block
+        if found != NULL and (<Block> found).used(here, code):
+            place[0] = found
+            return <Block> found
         return self.make(traceback, key)
 
-    cdef Block make(self, object traceback, object key):
+    cdef inline PyObject **place(self, uint64_t key) noexcept:
+        return &self.recent[key * 0x9E3779B97F4A7C15u >> 54]
+
+    cdef Block make(self, object traceback, uint64_t key):
         cdef PyTracebackObject *here = <PyTracebackObject *> traceback
         cdef Block made = Block.__new__(Block)
         made.code = <object> <PyObject *> PyFrame_GetCode(here.tb_frame)
@@ -154,8 +166,12 @@ cdef class FrameTexts:
             self.characters = 0     # letting go of code may run a finaliser that comes in here and upsets the account
         return 0
 
-    cdef int forget(self, object key) except -1:
+    cdef int forget(self, uint64_t key) except -1:
         cdef Block old = self.blocks.pop(key, None)
+        cdef PyObject **place
         if old is not None:
+            place = self.place(key)
+            if place[0] == <PyObject *> old:
+                place[0] = NULL
             self.characters -= len(old.text)
         return 0
