@@ -151,21 +151,34 @@ cdef class Path:
 
     def on_end(self, span):
         """Classify, decide and, if kept, enrich, encode and buffer one span. Never raises, blocks or logs."""
-        cdef int ending = INTERNAL_ERROR
+        cdef int ending = INTERNAL_ERROR, decided = False
         if self.ledger is None:
             return      # a subclass whose __init__ did not call ours
         self.ledger.begin()
         try:
-            ending = self.end(span)
+            ending = self.end(span, &decided)
         except BaseException as error:
             self.swallow("on_end", error)
+        if ending == INTERNAL_ERROR and not decided:    # out here, where the application's exception is the live one
+            ending = self.end_mended(span)
         if ending != PENDING:
             self.ledger.settle(ending)
         if self.tracing:
             self.undecided.ended(span)
 
-    cdef int end(self, object span) except -2:
-        """The span's ending, or PENDING when the buffer has it."""
+    cdef int end_mended(self, object span) noexcept:
+        """The ending of a span that cannot be read as it is: a copy of what can be read of it goes its way."""
+        cdef int decided = False
+        try:
+            copy = readable.mended(span)
+            self.ledger.repaired += copy is not None
+            return INTERNAL_ERROR if copy is None else self.end(copy, &decided)
+        except BaseException as error:
+            self.swallow("on_end", error)
+            return INTERNAL_ERROR
+
+    cdef int end(self, object span, int* decided) except -2:
+        """The span's ending, or PENDING when the buffer has it; what raises before it is `decided` left no trace."""
         cdef object context, attributes, events, status
         cdef ErrorFacts facts
         cdef RuleTable table = self.table       # the one whose rule it is, whatever comes into force meanwhile
@@ -191,9 +204,8 @@ cdef class Path:
             return self.plainly(span, context, attributes, events, status, None, sampled, None)
         ask_names(attributes, &asked)
         facts = classifier.classify(span, context, attributes, events, status, self.tracker.take(context), &asked)
-        if facts is not None and facts.error:
-            self.ledger.errors += 1
         if sampled and self.leaves_head_sampled:
+            self.ledger.errors += facts is not None and facts.error
             return LEFT_TO_HEAD
         marking = self.marks.take(context, &mark)
         on_path = mark.span != 0
@@ -202,6 +214,8 @@ cdef class Path:
         if self.tracing:
             marking = self.undecided.ask(context, &mark, marking, &standing)
         decide(table, span, context, attributes, &asked, facts, sampled, mark.span != 0, &decision)
+        decided[0] = True
+        self.ledger.errors += facts is not None and facts.error
         self.ledger.cut_short += decision.work > WORK_A_SPAN
         rule = table.names[decision.rule] if decision.rule >= 0 else None
         if mark.span != 0 and pull(&decision, &mark, sampled):
@@ -209,7 +223,7 @@ cdef class Path:
             self.followed += 1
             if standing.follows:
                 decision.scope = SCOPE_TRACE
-        reach = self.reach_of(table, &decision, facts)
+        reach = reach_of(self.scope, table, &decision, facts)
         if self.tracing:
             decision.left_out = standing.left_out
             pulled = decision.scope == SCOPE_TRACE and by_processor(&decision, sampled)
@@ -237,18 +251,6 @@ cdef class Path:
         if self.on_verdict is not None and facts is not None and facts.error:
             self.tell(context, facts, &decision, rule, kept)
         return ending
-
-    cdef int reach_of(self, RuleTable table, Decision* decision, ErrorFacts facts) noexcept:
-        """SCOPE_* of a span that a rule keeps: as the rule says, else as the processor does around an error.
-
-        What is kept for the sake of another one reaches no further.
-        """
-        cdef int scope = table.rows[decision.rule].scope if decision.rule >= 0 else UNSAID
-        if decision.action != KEEP or decision.scope != SCOPE_SPAN:
-            return SCOPE_SPAN
-        if scope == UNSAID:
-            scope = self.scope if facts is not None and facts.error else SCOPE_SPAN
-        return scope
 
     cdef int pass_error(self, object span, object context, ErrorFacts facts, Decision* decision, bint kept) except -1:
         """Note for the spans around that the exception passed this one, and what became of it."""

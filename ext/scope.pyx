@@ -176,3 +176,16 @@ cdef inline uint64_t trace_bits(object context) except? 0:
     """The low 64 bits of the trace id, which tell traces apart well enough; 0 for what is no int."""
     cdef object number = context_trace_id(context)
     return PyLong_AsUnsignedLongLongMask(number) if PyLong_Check(number) else 0
+
+
+cdef int reach_of(int usual, RuleTable table, Decision* decision, ErrorFacts facts) noexcept:
+    """SCOPE_* of a span that a rule keeps: as the rule says, else as the processor does `usual`ly around an error.
+
+    What is kept for the sake of another one reaches no further.
+    """
+    cdef int scope = table.rows[decision.rule].scope if decision.rule >= 0 else UNSAID
+    if decision.action != KEEP or decision.scope != SCOPE_SPAN:
+        return SCOPE_SPAN
+    if scope == UNSAID:
+        scope = usual if facts is not None and facts.error else SCOPE_SPAN
+    return scope

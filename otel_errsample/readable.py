@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import NoneType
 from typing import Any
 
 from opentelemetry.attributes import BoundedAttributes
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
-from opentelemetry.trace import SpanContext, Status, StatusCode, TraceState
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceState
 from opentelemetry.util.types import AnyValue, Attributes
 
 from otel_errsample.bounds import bounded_events, bounded_status, held_attributes, held_events
@@ -91,6 +93,32 @@ def replaced(
     )
 
 
+def mended(span: object) -> ReadableSpan | None:
+    """A copy of what can be read of a span, for the stages that read it; None of what has no context.
+
+    Resource, attributes, events, links and status are of the SDK's types or left out; other fields stay as they are, bad ones too,
+    since the encoder mends these by itself.
+    """
+    context = _field(span, "context", None)
+    if not isinstance(context, SpanContext):
+        return None
+    resource, status = _field(span, "resource", None), _field(span, "status", None)
+    return ReadableSpan(
+        name=_field(span, "name", ""),
+        context=context,
+        parent=_field(span, "parent", None),
+        resource=resource if isinstance(resource, Resource) else Resource.get_empty(),
+        attributes=_mapping(_field(span, "attributes", None)),
+        events=[event for event in _items(_field(span, "events", ())) if _is_event(event)],
+        links=[link for link in _items(_field(span, "links", ())) if isinstance(link, Link)],
+        kind=_field(span, "kind", SpanKind.INTERNAL),
+        status=status if isinstance(status, Status) else Status(),
+        start_time=_field(span, "start_time", None),
+        end_time=_field(span, "end_time", None),
+        instrumentation_scope=_field(span, "instrumentation_scope", None),
+    )
+
+
 def event_with(event: Event, name: str, attributes: Mapping[str, AnyValue]) -> Event:
     """A copy of `event` with another name and other attributes."""
     own = _field(event, "_attributes", None)
@@ -100,6 +128,24 @@ def event_with(event: Event, name: str, attributes: Mapping[str, AnyValue]) -> E
 def _bounded(attributes: Mapping[str, AnyValue], own: object) -> Any:
     """`attributes` as the SDK keeps them, where the original's are; it says how many were dropped before."""
     return held_attributes(attributes, own.dropped) if type(own) is BoundedAttributes else attributes
+
+
+def _is_event(event: object) -> bool:
+    return isinstance(event, Event) and isinstance(_field(event, "attributes", 0), (Mapping, NoneType))
+
+
+def _mapping(attributes: object) -> Attributes:
+    try:
+        return dict(attributes)  # type: ignore[call-overload, no-any-return]
+    except Exception:
+        return None
+
+
+def _items(items: Any) -> list[Any]:
+    try:
+        return list(items)
+    except Exception:
+        return []
 
 
 def _field(owner: object, name: str, default: Any) -> Any:

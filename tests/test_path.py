@@ -65,6 +65,39 @@ def test_what_is_no_span_is_an_internal_error_and_nothing_else(processor: ErrorS
     assert 1 == processor.stats().internal_errors["on_end"]
 
 
+class NoEvents(ReadableSpan):
+    @property
+    def events(self) -> Any:
+        raise RuntimeError("no events")
+
+
+def test_a_span_that_cannot_be_read_as_it_is_goes_its_way_as_what_can_be_read_of_it() -> None:
+    transport = CollectingTransport()
+    processor = ErrorSpanProcessor("keep if exception is KeyError", transport=transport)
+    span = NoEvents(
+        "s",
+        context=SpanContext(7, 8, False),
+        resource=RESOURCE,
+        attributes={"a": 1},
+        status=Status(StatusCode.ERROR, "why"),
+        start_time=1,
+        end_time=2,
+    )
+    error = KeyError("mine")
+    with pytest.raises(KeyError) as caught:
+        try:
+            raise error
+        finally:
+            processor.on_end(span)  # while the application's exception is the live one, of which rules are to hear
+    assert (error, None) == (caught.value, caught.value.__context__)
+    assert processor.shutdown(5_000)
+    (sent,) = transport.spans()
+    texts = {item.key: item.value.string_value for item in sent.attributes}
+    assert ("KeyError", "live", "why") == (texts["error.type"], texts["errsample.source"], sent.status.message)
+    stats = processor.stats()
+    assert ({"on_end": 1}, 1, 1, 1) == (stats.internal_errors, stats.repaired, stats.errors, stats.endings["delivered"])
+
+
 class NoResource(ReadableSpan):
     @property
     def resource(self) -> Resource:

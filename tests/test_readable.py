@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
@@ -9,7 +10,9 @@ from opentelemetry.sdk.util import BoundedList
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
-from otel_errsample.readable import enriched, event_with, replaced
+from otel_errsample.readable import enriched, event_with, mended, replaced
+
+CONTEXT = SpanContext(1, 2, False)
 
 
 def a_span() -> ReadableSpan:
@@ -89,3 +92,37 @@ def test_what_a_span_cannot_tell_is_left_out_of_its_copy() -> None:
     copy = replaced(Broken("b", kind=SpanKind.SERVER), "c", {"a": 1}, None, "why")
     left: list[object] = [copy.name, copy.kind, copy.attributes, copy.events, copy.status.description]
     assert ["c", None, {"a": 1}, (), None] == left
+
+
+class TestMended:
+    def test_what_can_be_read_and_is_of_the_sdks_types_stays(self) -> None:
+        event, link = Event("e", {"k": 1}, 1), Link(CONTEXT)
+        span = ReadableSpan(
+            "s", context=CONTEXT, attributes={"a": 1}, events=[event], links=[link], kind=SpanKind.SERVER
+        )
+        span._status = Status(StatusCode.ERROR, "why")
+        copy = mended(span)
+        assert copy is not None
+        assert ("s", CONTEXT, {"a": 1}, SpanKind.SERVER) == (copy.name, copy.context, copy.attributes, copy.kind)
+        assert ((event,), (link,), "why") == (copy.events, copy.links, copy.status.description)
+
+    def test_what_is_of_another_type_is_left_out(self) -> None:
+        span = ReadableSpan("s", context=CONTEXT)
+        good, odd = Event("good", {}, 1), Event("odd", {}, 1)
+        odd._attributes = 7  # type: ignore[assignment]
+        for name, value in {
+            "resource": "r",
+            "attributes": 7,
+            "events": [None, good, odd],
+            "links": 7,
+            "status": "bad",
+        }.items():
+            setattr(span, f"_{name}", value)
+        copy = mended(span)
+        assert copy is not None
+        assert ({}, {}, (good,), ()) == (dict(copy.resource.attributes), copy.attributes, copy.events, copy.links)
+        assert StatusCode.UNSET is copy.status.status_code
+
+    @pytest.mark.parametrize("span", [None, "span", ReadableSpan("s")], ids=["None", "text", "no context"])
+    def test_what_has_no_context_has_no_copy(self, span: object) -> None:
+        assert mended(span) is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -57,10 +59,16 @@ def test_a_mark_of_a_module_is_one_of_all_its_tests(tmp_path: Path) -> None:
 def test_a_record_takes_the_place_of_the_former_one_and_one_without_a_test_goes(root: Path, tmp_path: Path) -> None:
     path = tmp_path / "shown.jsonl"
     test = "tests/deep/test_made.py::test_function"
-    record([Shown(test, ("A1",), 3, 2), Shown("tests/test_gone.py::test_a", ("A1",), 1, 1)], path, root)
+    path.write_text(json.dumps(asdict(Shown("tests/test_gone.py::test_a", ("A1",), 1, 1))) + "\n", encoding="utf-8")
+    record([Shown(test, ("A1",), 3, 2)], path, root)
     assert [Shown(test, ("A1",), 3, 2)] == load(path)
     record([Shown(test, ("A1", "A2"), 4, 4)], path, root)
     assert [Shown(test, ("A1", "A2"), 4, 4)] == load(path)
+
+
+def test_a_mark_that_the_sources_do_not_show_is_refused(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(MismatchError, match="test_unmarked: the mark is expected on the function, written out"):
+        record([Shown("tests/deep/test_made.py::test_unmarked", ("A1",), 1, 1)], tmp_path / "shown.jsonl", root)
 
 
 def test_of_two_lines_of_a_test_the_last_counts(root: Path, tmp_path: Path) -> None:

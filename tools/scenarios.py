@@ -88,9 +88,14 @@ def load(path: Path = SHOWN) -> list[Shown]:
 
 
 def record(new: Iterable[Shown], path: Path = SHOWN, root: Path = ROOT) -> None:
-    """Put what ran in the place of what was recorded of the same tests, and forget the tests that are gone."""
-    shown = {one.test: one for one in (*load(path), *new)}
-    marks = marked(root)
+    """Put what ran in the place of what was recorded of the same tests, and forget the tests that are gone.
+
+    Raises MismatchError for a test that is marked elsewhere than on its function, class or module.
+    """
+    marks, ran = marked(root), list(new)
+    if hidden := [one.test for one in ran if one.test not in marks]:
+        raise MismatchError(f"{', '.join(hidden)}: the mark is expected on the function, written out")
+    shown = {one.test: one for one in (*load(path), *ran)}
     lines = [json.dumps(asdict(shown[test])) + "\n" for test in sorted(shown) if test in marks]
     path.write_text("".join(lines), encoding="utf-8")
 
