@@ -37,7 +37,7 @@ cdef size_t raise_point(object exception) noexcept:
     while entry.tb_next != NULL:
         entry = entry.tb_next
     code = PyFrame_GetCode(entry.tb_frame)
-    place = <size_t> code + <size_t> entry.tb_lasti * 0x9E3779B1
+    place = <size_t> code + <size_t> entry.tb_lasti * 0x9E3779B1U     # without the U, Cython would make ints of all of it
     Py_DECREF(<object> code)
     Py_DECREF(<object> traceback)
     return place

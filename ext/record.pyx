@@ -73,11 +73,11 @@ cdef class Recorder:
             if not self.recorded(span, exception, attributes, timestamp, escaped):
                 method(span, exception, attributes, timestamp, escaped)
         except Exception:
-            self.ledger.swallow("record_exception")
             try:
+                self.ledger.swallow("record_exception")
                 span.add_event("exception", record.rescued(exception, attributes, escaped), timestamp)
             except Exception:
-                pass    # of an add_event that is not the SDK's
+                pass    # of an add_event that is not the SDK's, or for want of memory
         return 0
 
     cdef bint recorded(self, object span, object exception, object attributes, object timestamp,

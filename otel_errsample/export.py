@@ -200,7 +200,13 @@ class Worker:
                     self._schedule.all_due = None
                 self._schedule.errors_due = None
             while batch := take(self._buffer, self._most_spans, self._most_bytes, upto, errors_only):
-                if not self._send(batch, deadline):
+                try:
+                    sent = self._send(batch, deadline)
+                except BaseException:
+                    # Somebody may keep the exception, and with its traceback our frames and the batch.
+                    batch.put_back(0, len(batch), True)
+                    raise
+                if not sent:
                     self._schedule.overdue(self._monotonic(), errors_only=errors_only)
                     return
                 if one_batch:
@@ -214,12 +220,7 @@ class Worker:
         requests = 0
         while pieces:
             start, stop = pieces.pop()
-            try:
-                answer = self._deliver(batch, start, stop, deadline)
-            except BaseException:
-                # Somebody may keep the exception, and with its traceback this frame and the batch.
-                self._put_back(batch, [*pieces, (start, stop)], maybe_delivered=True)
-                raise
+            answer = self._deliver(batch, start, stop, deadline)
             requests += 1
             if answer.outcome is Outcome.RETRY:
                 self._put_back(batch, pieces, maybe_delivered=False)
