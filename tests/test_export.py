@@ -348,6 +348,21 @@ def test_an_exception_that_somebody_keeps_does_not_keep_the_batch(bench: Callabl
     assert kept.__traceback__ is not None
 
 
+def test_nor_does_one_that_comes_after_the_answer(bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = MemoryError("kept with its traceback")
+
+    def settle(*arguments: Any) -> None:
+        monkeypatch.undo()
+        raise kept
+
+    monkeypatch.setattr(Worker, "_settle", settle)
+    one = bench()
+    one.admit("a", "b")
+    assert one.worker.flush(10.0)
+    assert ["a", "b"] * 2 == one.sink.delivered, "nobody knows that it was"
+    assert kept.__traceback__ is not None
+
+
 @pytest.mark.scenario("A5")
 def test_without_a_thread_a_flush_drains_on_the_callers(
     bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch

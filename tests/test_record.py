@@ -23,8 +23,8 @@ def modules(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Any]:
 
 
 class Attaches(SpanProcessor):
-    def __init__(self) -> None:
-        self.ledger = _hot.Ledger()
+    def __init__(self, ledger: _hot.Ledger | None = None) -> None:
+        self.ledger = ledger or _hot.Ledger()
         self.recorder = _hot.Recorder(self.ledger)
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
@@ -149,6 +149,15 @@ class TestHostile:
         assert "str() failed>" in event.attributes["exception.message"]
         assert "Hostile: <" in event.attributes["exception.stacktrace"]
         assert {"record_exception": 1} == recording.ledger.internal_errors
+
+    def test_a_failure_that_cannot_be_counted_raises_nothing(self) -> None:
+        class Full(_hot.Ledger):
+            def swallow(self, where: str) -> None:
+                raise MemoryError
+
+        span = start(Attaches(Full()))
+        span.record_exception(raised(Hostile()))
+        assert [] == [*span.events]
 
     @pytest.mark.parametrize("name", ["__cause__", "__context__", "__traceback__", "__notes__", "__suppress_context__"])
     def test_a_failing_property_raises_nothing(self, name: str) -> None:

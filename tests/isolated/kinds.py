@@ -76,7 +76,7 @@ def processor_for(kind: Kind) -> ErrorSpanProcessor:
     transport.payloads = transport.accepted = transport.timeouts = Forgetful()
     if not kind.answers:
         transport.then = Answer(Outcome.RETRY, cause="refused")
-    spool = {"spool_dir": tempfile.mkdtemp()} if kind.spools else {}
+    spool: Mapping[str, Any] = {"spool_dir": tempfile.mkdtemp()} if kind.spools else {}
     return ErrorSpanProcessor(kind.rules, transport=transport, **kind.arguments, **spool)
 
 
