@@ -37,7 +37,8 @@ cdef size_t raise_point(object exception) noexcept:
     while entry.tb_next != NULL:
         entry = entry.tb_next
     code = PyFrame_GetCode(entry.tb_frame)
-    place = <size_t> code + <size_t> entry.tb_lasti * 0x9E3779B1U     # without the U, Cython would make ints of all of it
+    # Without the U, Cython would make ints of all of it.
+    place = <size_t> code + <size_t> entry.tb_lasti * 0x9E3779B1U
     Py_DECREF(<object> code)
     Py_DECREF(<object> traceback)
     return place
