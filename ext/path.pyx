@@ -159,6 +159,7 @@ cdef class Path:
             ending = self.end(span, &decided)
         except BaseException as error:
             self.swallow("on_end", error)
+            decided |= isinstance(error, MemoryError)   # a copy would cost more of it
         if ending == INTERNAL_ERROR and not decided:    # out here, where the application's exception is the live one
             ending = self.end_mended(span)
         if ending != PENDING:
@@ -288,8 +289,7 @@ cdef class Path:
 
     def rehearsals(self):
         """Spans by what would have been done with them, for every action."""
-        cdef int action
-        return {ACTIONS[action]: self.rehearsed[action] for action in range(len(ACTIONS))}
+        return {action: self.rehearsed[number] for number, action in enumerate(ACTIONS)}
 
     cdef int keep(self, object span, object context, object attributes, object events, object status,
                   ErrorFacts facts, bint sampled, Decision* decision, object rule, bint waits, dict notes) except -2:
