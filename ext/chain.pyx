@@ -17,6 +17,7 @@ cdef enum:
     PRINTED_WIDTH = 15      # members of a group that `traceback` prints,
     PRINTED_DEPTH = 10      # and groups inside each other
     PRINTED_LEAVES = 64     # of a group with all groups in it
+    COUNTED_MEMBERS = 1024
 
 
 @cython.final
@@ -80,3 +81,23 @@ cdef list printed_leaves(object group):
             parts = (<tuple> parts)[:PRINTED_WIDTH]
             waiting[:0] = [(part, depth + 1) for part in parts if PyExceptionInstance_Check(part)]
     return found
+
+
+cdef Py_ssize_t group_size(ClassTable classes, object group):
+    """How many exceptions a group holds, itself or in groups inside it, of the first 1,024 members."""
+    cdef list waiting = [group]
+    cdef Py_ssize_t seen = 0
+    cdef Py_ssize_t count = 0
+    while waiting:
+        parts = attribute_of(waiting.pop(), "exceptions")
+        for part in <tuple> parts if type(parts) is tuple else ():
+            seen += 1
+            if seen > COUNTED_MEMBERS:
+                return count
+            if not PyExceptionInstance_Check(part):
+                continue
+            if classes.of(type(part)).group:
+                waiting.append(part)
+            else:
+                count += 1
+    return count

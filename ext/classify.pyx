@@ -141,17 +141,17 @@ cdef class Classifier:
     `table` maps full class names to `taxonomy.Row` (default: the table of the package), `in_app_include` lists
     module prefixes that belong to the application although they are installed, `helper_frames` modules and
     functions (`module:function`) that never stand for an error in its fingerprint, `user_rows` are `taxonomy.UserRow`s,
-    the first that holds going before everything else. Raises ConfigError for a row with an unknown kind, recovery or
-    severity, and for more than 1000 rows of the user. What is remembered of classes, code objects and stack texts is
-    bounded.
+    the first that holds going before everything else; `stack_hashes` asks for a hash of the way to an error too. Raises
+    ConfigError for a row with an unknown kind, recovery or severity, and for more than 1000 rows of the user. What is
+    remembered of classes, code objects and stack texts is bounded.
     """
     cdef ClassTable classes
     cdef Fingerprints prints
     cdef Origins origins
 
-    def __init__(self, table=None, in_app_include=(), *, helper_frames=(), user_rows=()):
+    def __init__(self, table=None, in_app_include=(), *, helper_frames=(), user_rows=(), stack_hashes=False):
         self.classes = ClassTable(taxonomy.load_table() if table is None else table, user_rows)
-        self.prints = Fingerprints(in_app_include, helper_frames)
+        self.prints = Fingerprints(in_app_include, helper_frames, stack_hashes)
         self.origins = Origins()
 
     cdef ErrorFacts classify(
@@ -285,6 +285,15 @@ cdef class Classifier:
         facts.message = it.message
         facts.fingerprint, facts.fingerprint_hash, facts.culprit = made.text, made.number, made.culprit
         facts.leaf_classes = it.leaves
+        if stack is not None:
+            facts.group_size, facts.group_types = stack.group_size, stack.group_types
+            facts.stack_hash = stack.stack_hash
+        elif it.live is not None:
+            if head.info.group:
+                facts.group_size = group_size(self.classes, it.live)
+                facts.group_types = group_types([self.classes.of(cls).name for cls in it.leaves or ()])
+            if self.prints.stack_hashes:
+                facts.stack_hash = self.prints.live_hash(it.links)
         if it.known is not None:
             facts.known = it.known
             facts.stack = <PyObject*> text

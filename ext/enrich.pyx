@@ -20,7 +20,7 @@ cdef enum:
     CODE_LENGTH = 64
     RULE_LENGTH = 64
     CULPRIT_LENGTH = 160
-    CHAIN_LENGTH = 512
+    NAMES_LENGTH = 512
     CHAIN_NAMES = 4
     USER_ATTRIBUTES = 16
     USER_KEY = 128
@@ -56,11 +56,11 @@ cdef str error_type(ErrorFacts facts):
     return None if facts.code is None else (<str> facts.code).partition(":")[2]
 
 
-cdef tuple chain_names(tuple chain):
-    """The first four names, outermost first, as many as fit 512 characters."""
+cdef tuple names_that_fit(tuple several):
+    """The first names, as many as fit 512 characters."""
     cdef list names = []
-    cdef Py_ssize_t room = CHAIN_LENGTH
-    for name in chain[:CHAIN_NAMES]:
+    cdef Py_ssize_t room = NAMES_LENGTH
+    for name in several:
         room -= len(name)
         if room < 0:
             break
@@ -69,13 +69,15 @@ cdef tuple chain_names(tuple chain):
 
 
 cpdef dict enrich(
-    ErrorFacts facts, object attributes, object rule_name, object scope_name, uint64_t carried, bint kept_by_processor
+    ErrorFacts facts, object attributes, object rule_name, object scope_name, uint64_t carried, bint kept_by_processor,
+    tuple fingerprint_aliases=()
 ):
     """The attributes to add to a kept span, or None.
 
     An error gets its facts; a span without one gets rule and scope, and only if the processor kept it rather than the
     head sampler. `carried`, the number suppressed since the last kept span of the same rule and key, is
     always written, since estimates rest on it. `attributes` are the span's own (a dict or None), which win.
+    `fingerprint_aliases` are names of attributes that have the fingerprint too.
     """
     cdef dict extra
     cdef Py_ssize_t room = MOST_BYTES
@@ -90,6 +92,8 @@ cpdef dict enrich(
         room -= ORIGIN_BYTES
         room = put(extra, attributes, "error.type", error_type(facts), TYPE_LENGTH, room)
         room = put(extra, attributes, "errsample.fingerprint", facts.fingerprint, TYPE_LENGTH, room)
+        for alias in fingerprint_aliases:
+            room = put(extra, attributes, alias, facts.fingerprint, TYPE_LENGTH, room)
         room = put(extra, attributes, "errsample.kind", <str> KINDS[facts.kind_code], TYPE_LENGTH, room)
         if facts.origin:
             put_origin(extra, attributes, facts)
@@ -104,6 +108,9 @@ cpdef dict enrich(
         room = put(extra, attributes, "errsample.recovery", <str> RECOVERIES[facts.recovery_code], TYPE_LENGTH, room)
         room = put(extra, attributes, "errsample.source", <str> SOURCES[facts.source_code], TYPE_LENGTH, room)
         room = put(extra, attributes, "errsample.culprit", facts.culprit, CULPRIT_LENGTH, room)
+        room = put(extra, attributes, "errsample.stack_hash", facts.stack_hash, TYPE_LENGTH, room)
+        if facts.group_types is not None:
+            room = put_group(extra, attributes, facts, room)
         room = put(extra, attributes, "errsample.root.type", facts.cause, TYPE_LENGTH, room)
         put_chain(extra, attributes, facts, room)
     return extra or None
@@ -126,13 +133,27 @@ cdef dict note_handled(dict extra, object attributes, object events):
     return {**(extra or {}), "errsample.handled": True}
 
 
+cdef Py_ssize_t put_group(dict extra, object attributes, ErrorFacts facts, Py_ssize_t room) except -1:
+    """How many errors a group holds, and of which classes: as many as fit 512 characters."""
+    cdef tuple names = names_that_fit(facts.group_types)
+    cdef Py_ssize_t size = len("errsample.group.size") + 8
+    if "errsample.group.size" not in (attributes or ()) and size <= room and len(extra) < MOST_ATTRIBUTES:
+        extra["errsample.group.size"] = facts.group_size
+        room -= size
+    size = len("errsample.group.types") + sum([text_bytes(name) for name in names])
+    if "errsample.group.types" in (attributes or ()) or size > room or len(extra) >= MOST_ATTRIBUTES:
+        return room
+    extra["errsample.group.types"] = names
+    return room - size
+
+
 cdef put_chain(dict extra, object attributes, ErrorFacts facts, Py_ssize_t room):
     cdef tuple names
     if facts.chain is None or len(extra) >= MOST_ATTRIBUTES:
         return
     if attributes is not None and "errsample.chain" in attributes:
         return
-    names = chain_names(facts.chain)
+    names = names_that_fit(facts.chain[:CHAIN_NAMES])
     room -= len("errsample.chain")
     for name in names:
         room -= text_bytes(name)
@@ -160,13 +181,15 @@ cdef bint alike(ErrorFacts one, ErrorFacts other) except -1:
         and <str> one.domain == <str> other.domain
         and <str> one.exception == <str> other.exception and <str> one.cause == <str> other.cause
         and (one.chain is other.chain or one.chain == other.chain)
+        and <str> one.stack_hash == <str> other.stack_hash and one.group_size == other.group_size
+        and (one.group_types is other.group_types or one.group_types == other.group_types)
     )
 
 
 cdef bint brief(ErrorFacts facts) except -1:
     """Whether the texts are short enough to be kept."""
     cdef Py_ssize_t size = 0
-    for text in (facts.exception, facts.cause, facts.code) + (facts.chain or ()):
+    for text in (facts.exception, facts.cause, facts.code) + (facts.chain or ()) + (facts.group_types or ()):
         if text is not None:
             size += len(<str> text)
     return size <= MOST_BYTES
@@ -179,9 +202,11 @@ cdef class Enrichments:
     """
     cdef list made
     cdef unsigned int turn
+    cdef tuple aliases          # of the fingerprint, besides our own name for it
 
-    def __cinit__(self):
+    def __cinit__(self, tuple aliases not None):
         self.made = [None] * REMEMBERED
+        self.aliases = aliases
 
     cdef Enrichment of(self, ErrorFacts facts, object attributes, object rule, object scope, int own):
         """What an error's span gets beside `errsample.suppressed`; None where it is not worth remembering."""
@@ -192,7 +217,7 @@ cdef class Enrichments:
         cdef uint64_t place = facts.fingerprint_hash + 101 * facts.fault_code + 53 * facts.severity_code + 29 * own
         cdef Py_ssize_t slot = place % REMEMBERED
         cdef Py_ssize_t way
-        if own == OTHER_NAMES:
+        if own == OTHER_NAMES or (self.aliases and self.has_alias(attributes)):
             return None
         for way in range(WAYS):
             known = self.made[slot ^ way]
@@ -205,6 +230,17 @@ cdef class Enrichments:
         self.turn += 1
         return self.remember(slot ^ self.turn % WAYS, facts, attributes, rule, scope, own)
 
+    cdef dict anew(
+        self, ErrorFacts facts, object attributes, object rule, object scope, uint64_t carried, bint by_processor
+    ):
+        return enrich(facts, attributes, rule, scope, carried, by_processor, self.aliases)
+
+    cdef bint has_alias(self, object attributes) except -1:
+        for alias in self.aliases:
+            if attributes is not None and find_quietly(attributes, alias) != NULL:
+                return True
+        return False
+
     cdef Enrichment remember(
         self, Py_ssize_t slot, ErrorFacts facts, object attributes, object rule, object scope, int own
     ):
@@ -216,7 +252,9 @@ cdef class Enrichments:
         made.facts.severity_code, made.facts.recovery_code = facts.severity_code, facts.recovery_code
         made.facts.source_code, made.facts.code, made.facts.domain = facts.source_code, facts.code, facts.domain
         made.facts.exception, made.facts.cause, made.facts.chain = facts.exception, facts.cause, facts.chain
-        made.extra = enrich(made.facts, attributes, rule, scope, 0, True)
+        made.facts.stack_hash = facts.stack_hash
+        made.facts.group_size, made.facts.group_types = facts.group_size, facts.group_types
+        made.extra = enrich(made.facts, attributes, rule, scope, 0, True, self.aliases)
         made.encoded = extra_fields(made.extra)
         if made.encoded is None:
             return None

@@ -32,6 +32,9 @@ cdef class ErrorFacts:
     cdef readonly object message
     cdef readonly object fingerprint    # "1-" + 16 hex digits
     cdef readonly object culprit        # "module:function"
+    cdef readonly object stack_hash     # "1-" + 16 hex digits, None unless asked for
+    cdef readonly Py_ssize_t group_size     # how many errors an ExceptionGroup holds, 0 for other exceptions
+    cdef readonly tuple group_types     # full class names of these, None for other exceptions
     cdef readonly tuple chain           # full class names from the outermost to the root cause; None for one alone
     cdef uint64_t fingerprint_hash      # the 64 bits of fingerprint; 0: none
     cdef Raised raised                  # which exception it is, for the spans around
@@ -79,7 +82,8 @@ cdef class ErrorFacts:
 
 def make_facts(*, bint error=True, str kind="unknown", str fault="unknown", str severity="error", str recovery="none",
                str source="live", exception=None, cause=None, code=None, domain=None, message=None, fingerprint=None,
-               culprit=None, exception_class=None, cause_class=None, leaf_classes=None, cause_leaf_classes=None):
+               culprit=None, stack_hash=None, group_size=0, group_types=None, exception_class=None, cause_class=None,
+               leaf_classes=None, cause_leaf_classes=None):
     """ErrorFacts from names, for tests; raises ValueError for a name that is not one of its axis."""
     cdef ErrorFacts facts = ErrorFacts.__new__(ErrorFacts)
     facts.error = error
@@ -96,6 +100,8 @@ def make_facts(*, bint error=True, str kind="unknown", str fault="unknown", str 
     facts.fingerprint = fingerprint
     facts.fingerprint_hash = int(fingerprint[2:], 16) if fingerprint else 0
     facts.culprit = culprit
+    facts.stack_hash = stack_hash
+    facts.group_size, facts.group_types = group_size, group_types
     facts.exception_class = exception_class
     facts.cause_class = cause_class
     facts.leaf_classes = leaf_classes

@@ -78,6 +78,11 @@ cdef str peer_text(object attributes):
     return None
 
 
+cdef tuple group_types(list names):
+    """The types of a group's members as they are told: in an order that timing does not change."""
+    return tuple(sorted(set(names))[:GROUPED])
+
+
 @cython.final
 cdef class Fingerprints:
     """Makes and remembers fingerprints; `in_app_include` and `helper_frames` as for fingerprint.Frames."""
@@ -90,8 +95,10 @@ cdef class Fingerprints:
     cdef list known         # STACKS_KNOWN places for KnownStack, by samples of the text
     cdef StackNote partial  # of every text that is not whole
     cdef uint64_t serials
+    cdef bint stack_hashes
 
-    def __init__(self, in_app_include=(), helper_frames=()):
+    def __init__(self, in_app_include=(), helper_frames=(), stack_hashes=False):
+        self.stack_hashes = stack_hashes
         self.frames = fingerprint.Frames(in_app_include, helper_frames)
         self.notes = {}
         self.live_prints = {}
@@ -254,6 +261,41 @@ cdef class Fingerprints:
             found = self.remember(self.live_prints, key, self.combine(links, code, names, groups))
         return found
 
+    cdef str live_hash(self, list links):
+        """The hash of the path to a live exception: of those that take part in a fingerprint, with more frames."""
+        cdef list parts = []
+        cdef list frames
+        cdef Py_ssize_t slot
+        cdef Link link
+        cdef str name
+        for slot in range(min(<Py_ssize_t> len(links), 3)):
+            link = links[slot if slot < 2 else len(links) - 1]
+            traceback = owned(PyException_GetTraceback(link.exception))
+            name = self.cycle(traceback) if link.info.recursion else None
+            frames = self.nearest(traceback) if name is None else [name]
+            if not slot and not frames:
+                return None
+            parts += [link.relation, link.info.alias, *frames]
+        return fingerprint.digest(parts)[0]
+
+    cdef list nearest(self, object traceback):
+        """The frames that stand for the path to where a traceback ends, the innermost first."""
+        cdef list codes = []
+        cdef list frames = []
+        cdef PyTracebackObject *entry = <PyTracebackObject *> traceback
+        cdef CodeNote note
+        if traceback is None:
+            return frames
+        while entry != NULL:
+            codes.append(owned(<PyObject *> PyFrame_GetCode(entry.tb_frame)))
+            if len(codes) >= 2 * WALKED:
+                del codes[:WALKED]
+            entry = entry.tb_next
+        for code in reversed(codes[-WALKED:]):
+            note = self.note(code)
+            frames.append((note.name, note.flags))
+        return fingerprint.nearest(frames)
+
     cdef list live_leaves(self, object group):
         """What the leaves of a group add to a fingerprint: type and frame, in an order that timing does not change."""
         cdef set found = set()
@@ -350,7 +392,20 @@ cdef class Fingerprints:
         telling = [block for at, block in enumerate(blocks) if at < 2 or at == len(blocks) - 1]
         note.culprits = [self.frames.innermost(block.frames, block.type == "RecursionError") for block in telling]
         note.groups = [self.written_leaves(block.leaves) if block.leaves else None for block in telling]
+        if blocks[0].leaves:
+            note.group_size = len(blocks[0].leaves) + blocks[0].left_out
+            note.group_types = group_types([leaf.type for leaf in blocks[0].leaves])
+        if self.stack_hashes and note.culprits[0] is not None:
+            note.stack_hash = self.written_hash(telling)
         return self.remember(self.stacks, key, note)
+
+    cdef str written_hash(self, list telling):
+        """The hash of the path of what a stack text says."""
+        cdef list parts = []
+        for block in telling:
+            named = self.frames.path(block.frames, block.type == "RecursionError")
+            parts += [block.relation, alias_of(block.type or "<unknown>"), *named]
+        return fingerprint.digest(parts)[0]
 
     cdef str caught_in(self, list frames):
         """The frame in which a traceback that is printed ends; None for one without frames."""

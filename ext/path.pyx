@@ -48,12 +48,11 @@ cdef class Path:
         self.marks = Marks()
         self.seen = SeenErrors()
         self.groups = Groups()
-        self.enrichments = Enrichments()
 
     def prepare(self, Ledger ledger, Limits limits, Tallies tallies, Buffer buffer, RuleTable table,
                 Classifier classifier, *, Recorder recorder, str scope, size_t most_span_bytes,
                 uint64_t most_waiting_ns, bint enabled, bint leaves_head_sampled, bint dry_run, bint repeats_stacks,
-                bint tells_handled, str scrub, user_enrich, on_verdict, rebuild, start_worker):
+                bint tells_handled, str scrub, user_enrich, on_verdict, rebuild, start_worker, fingerprint_aliases=()):
         """Put the stages together; once, before the first span."""
         self.ledger = ledger
         self.limits = limits
@@ -70,7 +69,7 @@ cdef class Path:
         self.dry_run = dry_run
         self.repeats_stacks = repeats_stacks
         self.tells_handled = tells_handled
-        self.scrubber = Scrubber(scrub)
+        self.scrubber, self.enrichments = Scrubber(scrub), Enrichments(tuple(fingerprint_aliases))
         self.user_enrich = user_enrich
         self.on_verdict = on_verdict
         self.rebuild = rebuild
@@ -341,7 +340,8 @@ cdef class Path:
                 put_origin(extra, attributes, facts)
                 encoded = <bytes> encoded + origin_fields(facts)
         else:
-            extra = enrich(facts, attributes, rule, scope, decision.carried, wanted and by_processor(decision, sampled))
+            kept = wanted and by_processor(decision, sampled)
+            extra = self.enrichments.anew(facts, attributes, rule, scope, decision.carried, kept)
             if notes is not None:
                 extra = {**notes, **(extra or {})}
             if self.tells_handled and facts is None:

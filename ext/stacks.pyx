@@ -52,6 +52,9 @@ cdef class StackNote:
     cdef list blocks        # (relation, type, "module:function" of the frame that handled it)
     cdef list culprits      # of the first two and the last
     cdef list groups        # of these the leaves of groups as they stand in a fingerprint, None for others
+    cdef Py_ssize_t group_size      # of the outermost exception
+    cdef tuple group_types
+    cdef str stack_hash
     cdef bint partial
     cdef uint64_t check     # with key, length and type: the text it was parsed from
     cdef Py_ssize_t length

@@ -63,6 +63,12 @@ class ErrorFacts:
     @property
     def culprit(self) -> str | None: ...
     @property
+    def stack_hash(self) -> str | None: ...
+    @property
+    def group_size(self) -> int: ...
+    @property
+    def group_types(self) -> tuple[str, ...] | None: ...
+    @property
     def chain(self) -> tuple[str, ...] | None: ...
     @property
     def propagated(self) -> bool: ...
@@ -94,6 +100,9 @@ def make_facts(
     message: str | None = None,
     fingerprint: str | None = None,
     culprit: str | None = None,
+    stack_hash: str | None = None,
+    group_size: int = 0,
+    group_types: tuple[str, ...] | None = None,
     exception_class: type | None = None,
     cause_class: type | None = None,
     leaf_classes: tuple[type, ...] | None = None,
@@ -154,6 +163,7 @@ class Classifier:
         *,
         helper_frames: Iterable[str] = (),
         user_rows: Iterable[UserRow] = (),
+        stack_hashes: bool = False,
     ) -> None: ...
     def classify_span(self, span: ReadableSpan, started_with: int = 0) -> ErrorFacts | None: ...
     @overload
@@ -262,6 +272,7 @@ def enrich(
     scope_name: str | None,
     carried: int,
     kept_by_processor: bool,
+    fingerprint_aliases: tuple[str, ...] = (),
 ) -> dict[str, AnyValue] | None: ...
 def merge_user(extra: dict[str, AnyValue], result: object, attributes: Mapping[str, object] | None = None) -> int: ...
 
@@ -489,6 +500,7 @@ class Path:
         ]
         | None,
         start_worker: Callable[[], None],
+        fingerprint_aliases: Iterable[str] = (),
     ) -> None: ...
     def rehearsals(self) -> dict[str, int]: ...
     def exchange(self, table: RuleTable | None, classifier: Classifier | None) -> None: ...

@@ -27,6 +27,14 @@ INTERNAL_DOMAIN: Final = (
 )
 
 
+# Ours say what they say.
+ATTRIBUTE_NAME: Final = r"^(?!errsample\.)[A-Za-z_][A-Za-z0-9_.-]{0,99}$"
+
+
+def _is_attribute_name(text: str) -> bool:
+    return re.fullmatch(ATTRIBUTE_NAME, text) is not None
+
+
 def _is_internal_domain(text: str) -> bool:
     from otel_errsample.peers import is_internal_domain  # and ipaddress, for those who list any
 
@@ -163,6 +171,23 @@ SETTINGS: Final = (
         "OTEL_ERRSAMPLE_HELPER_FRAMES",
         (),
         "Modules, and functions as `module:function`, that only raise on behalf of their callers: passed over in fingerprints.",
+    ),
+    Setting(
+        "stack_hash",
+        "OTEL_ERRSAMPLE_STACK_HASH",
+        False,
+        "`true`: errors say in `errsample.stack_hash` by which five functions of your code they came, which tells apart "
+        "what one fingerprint has together.",
+    ),
+    Setting(
+        "fingerprint_aliases",
+        "OTEL_ERRSAMPLE_FINGERPRINT_ALIASES",
+        (),
+        "Attributes that have the fingerprint too, for backends that group by one of theirs: `error.fingerprint` is "
+        "Datadog's, `logfire.exception.fingerprint` is Logfire's.",
+        parts="attribute names",
+        pattern=ATTRIBUTE_NAME,
+        fits=_is_attribute_name,
     ),
     Setting(
         "internal_domains",
@@ -302,6 +327,8 @@ class Settings:
     flush_on_sigterm: bool
     in_app_include: tuple[str, ...]
     helper_frames: tuple[str, ...]
+    stack_hash: bool
+    fingerprint_aliases: tuple[str, ...]
     internal_domains: tuple[str, ...]
     fast_exceptions: bool
     propagated_stacks: bool

@@ -20,6 +20,7 @@ HIDDEN: Final = 2  # never the frame of a fingerprint
 PLUMBING: Final = 4  # frames that a span itself adds to a stack
 
 _REMEMBERED_FILES: Final = 2048
+_PATH: Final = 5  # frames of the application that tell the way to an error
 _CYCLE: Final = 10  # a frame that occurs that often belongs to the cycle of a RecursionError
 
 # Comprehensions have no frame of their own from Python 3.12 on (PEP 709).
@@ -76,11 +77,8 @@ class Frames:
 
     def innermost(self, frames: Sequence[tuple[str, str, int]], recursion: bool = False) -> str | None:
         """The frame that stands for a stack of (file name, function, times), outermost first; None for no frame."""
-        if recursion:
-            named = [(*self.frame(filename, function), times) for filename, function, times in frames]
-            own = ((name, times) for name, flags, times in named if flags & (IN_APP | HIDDEN) == IN_APP)
-            if name := cycle_start(own):
-                return name
+        if recursion and (name := self._cycle(frames)):
+            return name
         library = None
         for filename, function, _ in reversed(frames):
             name, flags = self.frame(filename, function)
@@ -91,6 +89,23 @@ class Frames:
             if library is None and not flags & PLUMBING:
                 library = name
         return library
+
+    def _cycle(self, frames: Sequence[tuple[str, str, int]]) -> str | None:
+        named = [(*self.frame(filename, function), times) for filename, function, times in frames]
+        return cycle_start((name, times) for name, flags, times in named if flags & (IN_APP | HIDDEN) == IN_APP)
+
+    def path(self, frames: Sequence[tuple[str, str, int]], recursion: bool = False) -> list[str]:
+        """The frames that stand for the way to where a stack ends, the innermost first; as `nearest`."""
+        if recursion and (name := self._cycle(frames)):
+            return [name]
+        return nearest([self.frame(filename, function) for filename, function, _ in reversed(frames)])
+
+
+def nearest(frames: Sequence[tuple[str, int]]) -> list[str]:
+    """Of frames (name, flags), the innermost first, five of the application, each once; without any, of libraries."""
+    own = dict.fromkeys(name for name, flags in frames if flags & (IN_APP | HIDDEN) == IN_APP)
+    others = dict.fromkeys(name for name, flags in frames if not flags & (HIDDEN | PLUMBING))
+    return [*(own or others)][:_PATH]
 
 
 def _is_inside(module: str, prefixes: Iterable[str]) -> bool:

@@ -195,6 +195,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
             on_verdict=on_verdict,
             rebuild=enriched if exporter is not None else None,
             start_worker=self._start_worker,
+            fingerprint_aliases=settings.fingerprint_aliases,
         )
         self._shut_down: bool | None = None
         fork.take_part(self)
@@ -274,7 +275,12 @@ class ErrorSpanProcessor(Path, SpanProcessor):
     def _classifier(self, document: Document | None) -> Classifier:
         rows = document.classify if document is not None else ()
         settings = self._settings
-        return Classifier(in_app_include=settings.in_app_include, helper_frames=settings.helper_frames, user_rows=rows)
+        return Classifier(
+            in_app_include=settings.in_app_include,
+            helper_frames=settings.helper_frames,
+            user_rows=rows,
+            stack_hashes=settings.stack_hash,
+        )
 
     def _rule_table(self, rules: Rules, limits: Limits, tallies: Tallies) -> RuleTable:
         return RuleTable(rules, limits, tallies, internal_domains=self._settings.internal_domains)

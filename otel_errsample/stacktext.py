@@ -25,13 +25,23 @@ class Leaf(NamedTuple):
     frames: list[Frame]
 
 
+Members = tuple[list[Leaf], int]
+"""The leaves of a group, and how many members were not printed."""
+
+_NO_MEMBERS: Final[Members] = ([], 0)
+
+
 class Block(NamedTuple):
-    """One exception of a stack text: how it belongs to the one before, type, frames, leaves where it is a group."""
+    """One exception of a stack text: how it belongs to the one before, type, frames, and of a group its leaves.
+
+    `left_out` is how many members of a group were not printed.
+    """
 
     relation: str
     type: str
     frames: list[Frame]
     leaves: list[Leaf]
+    left_out: int
 
 
 _SEPARATOR: Final = re.compile(
@@ -48,6 +58,8 @@ _CHILDREN: Final = re.compile(r"^ *\+-\+-+ 1 -+$", re.MULTILINE)
 _IN_GROUP: Final = "\n  | "  # before the lines of a group, and of nothing else
 _MEMBER: Final = re.compile(r" *\+-(\+)?-+ (\d+|\.\.\.) -+")
 _END: Final = re.compile(r" *\+-+")
+# No line of a message begins like the first of these two: it would stand behind a margin.
+_LEFT_OUT: Final = re.compile(r"^ *\+-+ \.\.\. -+\n *\| and (\d{1,9}) more exceptions?$", re.MULTILINE)
 
 
 def above_message(stack: str, type_name: str, message: str) -> str | None:
@@ -85,11 +97,12 @@ def parse_stack(body: str, type_name: str, below: str = "") -> list[Block]:
     """
     body = _bounded(body)
     pieces = _SEPARATOR.split(body)[::-1] if _BETWEEN in body else [body]  # text, occurred, cause, text, ...
-    blocks = [Block("", type_name, _read_block(pieces[0], False)[1], read_leaves(_bounded(below)) if below else [])]
+    members = read_members(_bounded(below)) if below else _NO_MEMBERS
+    blocks = [Block("", type_name, _read_block(pieces[0], False)[1], *members)]
     for occurred, text in zip(pieces[1::3], pieces[3::3], strict=True):
         inner, frames = _read_block(text, True)
-        leaves = read_leaves(text) if _in_margin(text) else []
-        blocks.append(Block("context" if occurred else "cause", inner, frames, leaves))
+        members = read_members(text) if _in_margin(text) else _NO_MEMBERS
+        blocks.append(Block("context" if occurred else "cause", inner, frames, *members))
     return blocks[:_CHAIN]
 
 
@@ -112,8 +125,8 @@ class _Member:
         return self.leaves or [Leaf(*_read_block("\n".join(self.lines), True))]
 
 
-def read_leaves(text: str) -> list[Leaf]:
-    """The leaves in the text of a group, at most 64, in the order they are printed."""
+def read_members(text: str) -> Members:
+    """The leaves in the text of a group, at most 64, in the order they are printed, and how many members are not."""
     root = _Member(-1)
     open_members = [root]
 
@@ -138,7 +151,7 @@ def read_leaves(text: str) -> list[Leaf]:
             if open_members[-1].column == column:
                 open_members[-1].add(line[column + 2 :])
     close(0)
-    return [leaf for leaf in root.leaves if leaf.type][:_LEAVES]
+    return [leaf for leaf in root.leaves if leaf.type][:_LEAVES], sum(map(int, _LEFT_OUT.findall(text)))
 
 
 def _bounded(text: str) -> str:

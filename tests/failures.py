@@ -293,7 +293,7 @@ def in_places() -> dict[str, BaseException]:
 
 
 def observed() -> dict[str, dict[str, str | None]]:
-    """Fingerprint and culprit of every failure, by its name or place."""
+    """Fingerprint, culprit and stack hash of every failure, by its name or place."""
     with tempfile.TemporaryDirectory() as directory:
         sys.path.insert(0, directory)
         try:
@@ -303,11 +303,11 @@ def observed() -> dict[str, dict[str, str | None]]:
 
 
 def told_of(errors: dict[str, BaseException]) -> dict[str, dict[str, str | None]]:
-    """Fingerprint and culprit of exceptions, from their texts."""
+    """Fingerprint, culprit and stack hash of exceptions, from their texts."""
     told = {}
     for name, error in errors.items():
-        facts = _hot.Classifier().facts(event=recorded(error))
-        told[name] = {"fingerprint": facts.fingerprint, "culprit": facts.culprit}
+        facts = _hot.Classifier(stack_hashes=True).facts(event=recorded(error))
+        told[name] = {"fingerprint": facts.fingerprint, "culprit": facts.culprit, "stack_hash": facts.stack_hash}
     return told
 
 

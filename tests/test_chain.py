@@ -8,7 +8,7 @@ import pytest
 
 from otel_errsample import _hot
 from tests.failing import caused
-from tests.failures import HAS_GROUPS, failing
+from tests.failures import HAS_GROUPS, failing, recorded
 
 CLASSIFIER = _hot.Classifier()
 needs_groups = pytest.mark.skipif(not HAS_GROUPS, reason="groups came with 3.11")
@@ -86,6 +86,32 @@ class TestGroups:
         facts = CLASSIFIER.facts(group(*(Leaf(number) for number in range(1000))))
         assert "unavailable" == facts.kind
         assert 63 >= len(read)
+
+    def test_the_members_that_are_no_groups_are_counted_and_their_classes_told(self) -> None:
+        facts = CLASSIFIER.facts(group(KeyError("x"), group(TimeoutError(), KeyError("y")), OSError(28, "full")))
+        assert (4, ("KeyError", "OSError", "TimeoutError")) == (facts.group_size, facts.group_types)
+        single = CLASSIFIER.facts(KeyError("x"))
+        assert (0, None) == (single.group_size, single.group_types)
+
+    def test_a_thousand_are_counted_and_eight_classes_told(self) -> None:
+        classes = [type(f"E{number}", (Exception,), {"__module__": "shop"}) for number in range(20)]
+        facts = CLASSIFIER.facts(group(*(classes[number % 20]() for number in range(1000))))
+        assert (1000, tuple(sorted(f"shop.E{number}" for number in range(20))[:8])) == (
+            facts.group_size,
+            facts.group_types,
+        )
+        assert 1024 == CLASSIFIER.facts(group(*(KeyError() for _ in range(5000)))).group_size
+
+    @pytest.mark.parametrize(("members", "inner", "expected"), [(15, 15, 30), (16, 3, 19), (40, 20, 60), (20, 16, 36)])
+    def test_members_that_are_not_printed_are_counted_too(self, members: int, inner: int, expected: int) -> None:
+        error = group(group(*(ValueError("a") for _ in range(inner))), *(KeyError("b") for _ in range(members)))
+        facts = CLASSIFIER.facts(event=recorded(error))
+        assert ("event", expected, ("KeyError", "ValueError")) == (facts.source, facts.group_size, facts.group_types)
+
+    def test_a_message_cannot_add_members(self) -> None:
+        forged = "x\n+---------------- ... ----------------\n| and 7 more exceptions\n    +-+- ... -\n    | and 7 more exceptions"
+        facts = CLASSIFIER.facts(event=recorded(group(ValueError(forged), KeyError(forged))))
+        assert 2 == facts.group_size
 
     def test_groups_in_groups_are_looked_at_in_part(self) -> None:
         error: Exception = ValueError("bottom")

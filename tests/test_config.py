@@ -41,6 +41,8 @@ def test_the_defaults_are_those_of_the_design() -> None:
         flush_on_sigterm=False,
         in_app_include=(),
         helper_frames=(),
+        stack_hash=False,
+        fingerprint_aliases=(),
         internal_domains=(),
         fast_exceptions=True,
         propagated_stacks=False,
@@ -210,6 +212,7 @@ def test_none_in_code_counts_as_not_given() -> None:
         pytest.param("in_app_include", "shop", "a list or tuple of non-empty strings", id="one string"),
         pytest.param("in_app_include", ["shop", ""], "a list or tuple of non-empty strings", id="empty prefix"),
         pytest.param("in_app_include", [1], "a list or tuple of non-empty strings", id="prefix as a number"),
+        pytest.param("fingerprint_aliases", ["errsample.kind"], "a list or tuple of attribute names", id="one of ours"),
         pytest.param("internal_domains", ["a.example", "*.b"], "a list or tuple of domains and networks", id="a glob"),
     ],
 )

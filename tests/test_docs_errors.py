@@ -48,5 +48,10 @@ def test_the_attributes_stand_in_the_order_in_which_they_are_left_out() -> None:
     error.errsample_domain = "disk"  # type: ignore[attr-defined]
     extra = _hot.enrich(_hot.Classifier().facts(raised(lambda: error)), None, "rule", "span", 1, True)
     assert extra is not None
-    at_origin = [name for name in listed if name not in ("errsample.origin.span_id", "errsample.propagated")]
-    assert at_origin == list(extra)
+    elsewhere = [name for name in listed if name.startswith(("errsample.origin.", "errsample.propagated"))]
+    of_some = [name for name in listed if name.startswith(("errsample.stack_hash", "errsample.group."))]
+    assert [name for name in listed if name not in elsewhere + of_some] == list(extra)
+    facts = _hot.make_facts(stack_hash="1-1", group_size=1, group_types=("A",), cause="B")
+    extra = _hot.enrich(facts, None, None, None, 0, True)
+    assert extra is not None
+    assert [*of_some, "errsample.root.type"] == list(extra)[-4:]

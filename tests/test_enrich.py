@@ -13,6 +13,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from otel_errsample import ErrorSpanProcessor, _hot
 from otel_errsample.testing.transport import CollectingTransport
 from tests.failing import event, make_span, raised
+from tests.failures import recorded
 
 CLASSIFIER = _hot.Classifier()
 
@@ -87,6 +88,36 @@ def test_a_kept_error_carries_its_facts() -> None:
         "errsample.chain": ("OSError", "KeyError"),
         "errsample.suppressed": 7,
     } == _hot.enrich(facts, None, "disk", None, 7, True)
+
+
+def test_a_group_tells_its_size_and_the_classes_of_its_members() -> None:
+    facts = _hot.make_facts(exception="ExceptionGroup", group_size=3, group_types=("KeyError", "shop.Refused"))
+    extra = enriched(facts, None, None, None, 0, True)
+    assert (3, ("KeyError", "shop.Refused")) == (extra["errsample.group.size"], extra["errsample.group.types"])
+    assert {"errsample.group.size", "errsample.group.types"}.isdisjoint(
+        enriched(facts_of(failing()), None, None, None, 0, True)
+    )
+    for name in ("errsample.group.size", "errsample.group.types"):
+        assert {name} == set(extra) - set(enriched(facts, {name: "mine"}, None, None, 0, True))
+
+
+def test_the_classes_of_a_group_that_do_not_fit_are_left_out() -> None:
+    facts = _hot.make_facts(group_size=8, group_types=tuple(f"shop.{letter * 100}" for letter in "abcdefgh"))
+    extra = enriched(facts, None, None, None, 0, True)
+    assert (8, tuple(f"shop.{letter * 100}" for letter in "abcd")) == (
+        extra["errsample.group.size"], extra["errsample.group.types"]
+    )  # fmt: skip
+
+
+def test_the_fingerprint_has_the_names_that_backends_know_too() -> None:
+    facts = _hot.make_facts(fingerprint="1-00000000000000aa", stack_hash="1-00000000000000bb")
+    aliases = ("error.fingerprint", "logfire.exception.fingerprint")
+    extra = _hot.enrich(facts, {"error.fingerprint": "mine"}, None, None, 0, True, aliases)
+    assert extra is not None
+    assert ("1-00000000000000aa", "1-00000000000000aa", "1-00000000000000bb") == (
+        extra["errsample.fingerprint"], extra["logfire.exception.fingerprint"], extra["errsample.stack_hash"]
+    )  # fmt: skip
+    assert "error.fingerprint" not in extra
 
 
 def test_an_error_kept_by_the_head_sampler_carries_its_facts_too() -> None:
@@ -188,6 +219,28 @@ class TestMergeUser:
         extra: dict[str, Any] = {}
         assert 4 == _hot.merge_user(extra, {f"k{number}": number for number in range(20)})
         assert 16 == len(extra)
+
+
+@pytest.mark.parametrize("own", [{}, {"logfire.exception.fingerprint": "mine"}, {"n": 1}], ids=str)
+def test_what_is_asked_for_by_settings_is_exported(own: dict[str, Any]) -> None:
+    transport = CollectingTransport()
+    aliases = ["error.fingerprint", "logfire.exception.fingerprint"]
+    options = {"stack_hash": True, "fingerprint_aliases": aliases}
+    processor = ErrorSpanProcessor("mine: keep", transport=transport, options=options)
+    happened = recorded(raised(lambda: OSError(28, "full")))
+    for _ in range(3):  # the later ones are remembered
+        processor.on_end(make_span(status="ERROR", events=[happened]))
+        processor.on_end(make_span(status="ERROR", events=[happened], attributes=own))
+    assert processor.shutdown(5_000)
+    told = [{item.key: item.value.string_value for item in span.attributes} for span in transport.spans()]
+    assert 6 == len(told)
+    facts = _hot.Classifier(stack_hashes=True).facts(event=happened)
+    for number, attributes in enumerate(told):
+        fingerprint = attributes["errsample.fingerprint"]
+        assert (facts.fingerprint, facts.stack_hash) == (fingerprint, attributes["errsample.stack_hash"])
+        assert fingerprint == attributes["error.fingerprint"]
+        mine = "mine" if number % 2 and "logfire.exception.fingerprint" in own else fingerprint
+        assert mine == attributes["logfire.exception.fingerprint"]
 
 
 OWN_NAMES: list[dict[str, Any]] = [

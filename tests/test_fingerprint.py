@@ -19,7 +19,7 @@ from otel_errsample import _hot, fingerprint
 from tests.failing import watch
 from tests.failures import DATA, GROUP_NAMES, HAS_GROUPS, failing, in_directory, in_places, load, recorded
 
-RECORDED: dict[str, dict[str, str]] = {
+RECORDED: dict[str, dict[str, Any]] = {
     name: told
     for name, told in json.loads(DATA.read_text(encoding="utf-8")).items()
     if HAS_GROUPS or name not in GROUP_NAMES
@@ -50,15 +50,19 @@ class TestEquality:
     def test_every_interpreter_makes_the_recorded_ones(self, errors: dict[str, BaseException]) -> None:
         assert set(RECORDED) == set(errors)
         for name, error in errors.items():
-            facts = _hot.Classifier().facts(error)
-            assert RECORDED[name] == {"fingerprint": facts.fingerprint, "culprit": facts.culprit}, name
+            facts = _hot.Classifier(stack_hashes=True).facts(error)
+            told = {"culprit": facts.culprit, "fingerprint": facts.fingerprint, "stack_hash": facts.stack_hash}
+            assert RECORDED[name] == told, name
 
     def test_live_exception_and_its_text_have_the_same(self, errors: dict[str, BaseException]) -> None:
         for name, error in errors.items():
-            live, text = _hot.Classifier().facts(error), _hot.Classifier().facts(event=recorded(error))
+            classifier = _hot.Classifier(stack_hashes=True)
+            live, text = classifier.facts(error), classifier.facts(event=recorded(error))
             assert ("live", "event") == (live.source, text.source), name
             assert (live.fingerprint, live.culprit) == (text.fingerprint, text.culprit), name
-            assert live.chain == text.chain, name
+            assert (live.chain, live.stack_hash) == (text.chain, text.stack_hash), name
+            if name not in ("deep_group", "wide_group"):  # of which not all members are printed
+                assert (live.group_size, live.group_types) == (text.group_size, text.group_types), name
 
     def test_directory_and_lines_do_not_matter(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         elsewhere = tmp_path / "opt" / "release-7"
@@ -238,8 +242,65 @@ def grown(errors: st.SearchStrategy[BaseException]) -> st.SearchStrategy[BaseExc
 @given(st.recursive(SINGLE, grown, max_leaves=8))
 def test_whatever_is_raised_its_text_tells_the_same(error: BaseException) -> None:
     error = thrown(first, error)
-    live, text = _hot.Classifier().facts(error), _hot.Classifier().facts(event=recorded(error))
+    classifier = _hot.Classifier(stack_hashes=True)
+    live, text = classifier.facts(error), classifier.facts(event=recorded(error))
     assert (live.fingerprint, live.culprit, live.chain) == (text.fingerprint, text.culprit, text.chain)
+    assert (live.stack_hash, live.group_size, live.group_types) == (text.stack_hash, text.group_size, text.group_types)
+
+
+class TestStackHash:
+    def test_nobody_gets_one_unasked(self) -> None:
+        error = thrown(first, ValueError("x"))
+        assert _hot.Classifier().facts(error).stack_hash is None
+        assert _hot.Classifier().facts(event=recorded(error)).stack_hash is None
+
+    def test_it_tells_ways_apart_that_one_fingerprint_has_together(self) -> None:
+        def pay() -> None:
+            raise_it()
+
+        def refund() -> None:
+            raise_it()
+
+        def raise_it() -> None:
+            raise ValueError("x")
+
+        classifier = _hot.Classifier(stack_hashes=True)
+        paid, again, refunded = (classifier.facts(failing(way)) for way in (pay, pay, refund))
+        assert paid.fingerprint == refunded.fingerprint
+        assert paid.stack_hash == again.stack_hash
+        assert paid.stack_hash != refunded.stack_hash
+
+    def test_what_is_beyond_five_functions_and_how_often_one_was_called_does_not_matter(self) -> None:
+        def deep(times: int, then: Callable[[], None]) -> None:
+            deep(times - 1, then) if times else then()
+
+        def one() -> None:
+            two()
+
+        def two() -> None:
+            three()
+
+        def three() -> None:
+            raise ValueError("x")
+
+        def outer() -> None:
+            deep(2, one)
+
+        classifier = _hot.Classifier(stack_hashes=True)
+        ways: list[Callable[[], None]] = [outer, lambda: deep(3, outer), lambda: deep(200, outer)]
+        assert 1 == len({classifier.facts(failing(way)).stack_hash for way in ways})
+        assert 1 == len({classifier.facts(event=recorded(failing(way))).stack_hash for way in ways})
+        assert classifier.facts(failing(outer)).stack_hash != classifier.facts(failing(one)).stack_hash
+
+    def test_causes_take_part(self) -> None:
+        classifier = _hot.Classifier(stack_hashes=True)
+        error = thrown(first, ValueError("x"))
+        plain = classifier.facts(error).stack_hash
+        error.__cause__ = thrown(second, KeyError("y"))
+        assert plain != classifier.facts(error).stack_hash
+
+    def test_without_a_frame_there_is_none(self) -> None:
+        assert _hot.Classifier(stack_hashes=True).facts(ValueError("x")).stack_hash is None
 
 
 class TestGroups:

@@ -98,6 +98,8 @@ BAD: list[Any] = [
     {"settings": {"internal_domains": ["example.com", "*.example.com"]}},
     {"settings": {"internal_domains": ["example.com:443"]}},
     {"settings": {"internal_domains": [""]}},
+    {"settings": {"fingerprint_aliases": ["errsample.kind"]}},
+    {"settings": {"fingerprint_aliases": ["error fingerprint"]}},
 ]
 
 

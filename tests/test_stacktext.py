@@ -141,7 +141,7 @@ class TestLeaves:
     ]
 
     def test_they_are_found_in_the_order_of_the_text(self) -> None:
-        assert self.EXPECTED == stacktext.read_leaves(self.TEXT)
+        assert (self.EXPECTED, 8) == stacktext.read_members(self.TEXT)
 
     def test_they_belong_to_the_final_exception_or_to_a_cause(self) -> None:
         message = "several (3 sub-exceptions)"

@@ -61,7 +61,10 @@ class Trial:
         self.internal_domains = settings.internal_domains
         self.table = RuleTable(self.rules, self.limits, self.tallies, internal_domains=self.internal_domains)
         self.classifier = Classifier(
-            in_app_include=settings.in_app_include, helper_frames=settings.helper_frames, user_rows=document.classify
+            in_app_include=settings.in_app_include,
+            helper_frames=settings.helper_frames,
+            user_rows=document.classify,
+            stack_hashes=settings.stack_hash,
         )
         self._buffer = Buffer(self.ledger, self.limits, _BUFFER_BYTES, 0, 1 << 30, _BUFFER_BYTES)
         self._path.prepare(
@@ -85,6 +88,7 @@ class Trial:
             on_verdict=on_verdict,
             rebuild=self._note,
             start_worker=lambda: None,
+            fingerprint_aliases=settings.fingerprint_aliases,
         )
         started: Any = _Started()
         self._path.on_start(started)
