@@ -94,11 +94,12 @@ bench: build
 bench-collector: collector
 	$(BIN)/python -m benchmarks.collector
 
-# Faults against the stock span processor and ours, then 1,000 kills of a writer of the spool and four broken ones.
+# Faults against the stock span processor and ours, then 1,000 kills of a writer of the spool and four broken ones, and
+# 720 forks while requests are on their way.
 .PHONY: chaos
 chaos: build
 	$(BIN)/python -m chaos
-	ERRSAMPLE_LONG=1 $(BIN)/python -m pytest tests/isolated/test_killing.py
+	ERRSAMPLE_LONG=1 $(BIN)/python -m pytest tests/isolated/test_killing.py tests/isolated/test_forking.py
 
 # The instrumentations are released for an SDK of their own, so the demo does not share the tests' environment.
 # Editable: `python -m demo` finds the sources in this directory first, and the extension has to be beside them.

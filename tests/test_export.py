@@ -15,6 +15,7 @@ from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, get_value
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
+from otel_errsample import export
 from otel_errsample._hot import Buffer, Ledger, Limits, group_of
 from otel_errsample.export import MOST_BISECTIONS, Worker
 from otel_errsample.reporter import Reporter
@@ -412,6 +413,32 @@ def test_pause_brings_a_hanging_request_back_and_lets_go_of_connections(bench: C
     assert 1 == len(one.sink.offered)
     one.worker.resume()
     assert eventually(lambda: one.sink.delivered == ["a"])
+
+
+def test_pause_waits_for_an_answer_that_comes_soon(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "ANSWER_PATIENCE", 10.0)
+    entered, answer = threading.Event(), threading.Event()
+
+    def answer_soon(spans: list[Any]) -> Answer:
+        entered.set()
+        answer.wait(10)
+        return ACCEPTED
+
+    def rest(seconds: float) -> None:
+        answer.set()
+        time.sleep(seconds)
+
+    monkeypatch.setattr(export, "rest", rest)
+    one = bench(answer_soon)
+    one.admit("a", lane=FIRST)
+    one.worker.start()
+    assert entered.wait(10)
+    one.worker.pause()
+    assert ["a"] == one.sink.delivered
+    assert not one.sink.aborted.is_set()
+    one.worker.resume()
 
 
 class Looked:

@@ -15,6 +15,7 @@ import pytest
 from otel_errsample.testing.receiver import Receiver
 from otel_errsample.testing.replies import Reply
 from otel_errsample.transport import Answer, Outcome
+from otel_errsample.transport import grpc as module
 from otel_errsample.transport.grpc import GrpcTransport
 from otel_errsample.transport.settings import OtlpSettings
 from tests.otlp import request
@@ -76,6 +77,41 @@ def test_a_channel_that_led_nowhere_is_dropped() -> None:
     with exchange(Reply(fault="black_hole")) as (transport, _):
         assert "DEADLINE_EXCEEDED" == transport.send(_ONE, 0.2).cause
         assert transport._channel is None
+
+
+def test_a_fork_waits_for_core_though_an_abort_has_closed_the_channel(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(module, "_settle", waits.append)
+    with exchange(Reply()) as (transport, _):
+        transport.close(7.0)
+        assert [] == waits, "core was not begun"
+        transport.send(_ONE, 5.0)
+        transport.abort()
+        transport.close(7.0)
+        transport.close(7.0)
+        assert [7.0] == waits
+
+
+@pytest.mark.parametrize(
+    ("thread", "runs"),
+    [
+        ({"comm": "event_engine\n", "schedstat": "170000 9000 3\n"}, True),
+        ({"comm": "python\n", "schedstat": "170000 9000 3\n"}, False),
+        ({"comm": "python\n", "schedstat": "0 9000 0\n"}, True),
+        ({"comm": "lifeguard\n"}, True),
+        ({"comm": "python\n"}, False),
+        ({}, False),
+    ],
+    ids=["of core", "ours", "has not run yet", "of core, no statistics", "ours, no statistics", "has just ended"],
+)
+def test_threads_of_core_are_known_by_name_and_before_they_have_one(
+    thread: dict[str, str], runs: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_TASKS", str(tmp_path))
+    (tmp_path / "4711").mkdir()
+    for name, content in thread.items():
+        (tmp_path / "4711" / name).write_text(content, encoding="ascii")
+    assert runs == module._core_is_running()
 
 
 def test_a_compressed_answer_is_read() -> None:

@@ -1,23 +1,56 @@
-"""Fork again and again while spans are being exported; parent and children end spans and flush. Prints JSON lines."""
+"""Fork again and again while spans are being exported; parent and children end spans and flush. Prints a JSON line.
+
+Arguments: how many forks, a seed, and a file to which the id of every span is written that has ended.
+"""
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
+import random
 import signal
 import sys
 import threading
 import time
+from collections import Counter
 
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.trace import StatusCode, Tracer
 
 from otel_errsample import ErrorSpanProcessor
 
-FORKS = int(sys.argv[1])
+FORKS, SEED = int(sys.argv[1]), int(sys.argv[2])
+SPANS_OF_A_CHILD = 3
+# Seconds: whoever takes them hangs, and is ended by an alarm that tells where. Not by faulthandler's watchdog, a thread,
+# which a forked child would wait for in vain.
+PATIENCE = 10
+
+
+def end_a_span(tracer: Tracer, name: str, ended: int) -> None:
+    span = tracer.start_span(name)
+    span.set_status(StatusCode.ERROR)
+    span.end()
+    context = span.get_span_context()
+    os.write(ended, f"{name} {context.trace_id:032x} {context.span_id:016x}\n".encode())
+
+
+def live(processor: ErrorSpanProcessor, tracer: Tracer, ended: int) -> int:
+    """What a child does; its exit status."""
+    signal.alarm(PATIENCE)
+    for _ in range(SPANS_OF_A_CHILD):
+        end_a_span(tracer, "child", ended)
+    delivered = processor.shutdown(10_000)
+    stats = processor.stats()
+    if not stats.balanced or stats.ended != SPANS_OF_A_CHILD:
+        return 8
+    return 0 if delivered else 7
 
 
 def main() -> int:
-    signal.alarm(60)  # ends a hang; faulthandler's watchdog is a thread, which a forked child would wait for in vain
+    faulthandler.register(signal.SIGALRM, chain=True)
+    chance = random.Random(SEED)
+    ended = os.open(sys.argv[3], os.O_WRONLY | os.O_APPEND)
     provider = TracerProvider(shutdown_on_exit=False)
     processor = ErrorSpanProcessor("keep", flush_errors_ms=1)
     provider.add_span_processor(processor)
@@ -26,31 +59,46 @@ def main() -> int:
 
     def produce() -> None:
         while not stop.is_set():
-            tracer.start_span("parent").end()
-            time.sleep(0.0002)
+            end_a_span(tracer, "parent", ended)
+            time.sleep(0.0005)
 
     producer = threading.Thread(target=produce)
     producer.start()
-    children = 0
+    statuses: Counter[int] = Counter()
+    in_flight, slowest = 0, 0.0
     for _ in range(FORKS):
-        processor.force_flush(1)  # an export is in flight at the fork, or about to be
+        signal.alarm(3 * PATIENCE)  # a child that hangs has ended by then
+        while not processor.stats().in_flight:
+            time.sleep(0.0005)
+        time.sleep(chance.random() * 0.02)
+        in_flight += processor.stats().in_flight > 0
+        begun = time.monotonic()
         pid = os.fork()
         if pid == 0:
-            signal.alarm(30)
-            for _ in range(3):
-                tracer.start_span("child").end()
-            delivered = processor.shutdown(10_000)
-            stats = processor.stats()
-            assert stats.balanced, stats
-            assert stats.ended == 3, stats
-            os._exit(0 if delivered else 7)
+            try:
+                os._exit(live(processor, tracer, ended))
+            finally:
+                os._exit(9)
+        slowest = max(slowest, time.monotonic() - begun)
         _, status = os.waitpid(pid, 0)
-        children += os.waitstatus_to_exitcode(status) == 0
+        statuses[os.waitstatus_to_exitcode(status)] += 1
+    signal.alarm(PATIENCE)
     stop.set()
     producer.join()
     delivered = processor.shutdown(10_000)
     stats = processor.stats()
-    print(json.dumps({"children": children, "delivered": delivered, "ended": stats.ended, "balanced": stats.balanced}))
+    print(
+        json.dumps(
+            {
+                "statuses": statuses,
+                "in_flight": in_flight,
+                "slowest_fork_ms": round(slowest * 1e3, 1),
+                "delivered": delivered,
+                "ended": stats.ended,
+                "balanced": stats.balanced,
+            }
+        )
+    )
     return 0
 
 

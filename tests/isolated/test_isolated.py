@@ -32,19 +32,6 @@ def run(
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
-@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
-def test_forking_while_exporting_hangs_nobody_and_every_span_is_accounted_for(protocol: str) -> None:
-    forks = 20
-    with ReceiverProcess(protocol.split("/", maxsplit=1)[0]) as receiver:
-        done = run("forking.py", str(forks), endpoint=receiver.endpoint, protocol=protocol)
-    assert 0 == done.returncode, done.stderr
-    result = json.loads(done.stdout.splitlines()[-1])
-    assert (forks, True, True) == (result["children"], result["delivered"], result["balanced"])
-    # An export that a fork interrupted is sent again, so spans may arrive twice, but none is missing.
-    assert result["ended"] + 3 * forks == receiver.summary["distinct_span_ids"]
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 def test_parent_and_forked_child_go_on_watching_the_configuration_file(tmp_path: Path) -> None:
     done = run("reloading.py", str(tmp_path / "errsample.yaml"), endpoint="", protocol="grpc")
     assert 0 == done.returncode, done.stderr

@@ -1,0 +1,96 @@
+"""Forks while requests are on their way: nobody hangs, and every span that parent or child has ended arrives."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from otel_errsample.testing.receiver import Receiver, TlsFiles
+from otel_errsample.testing.replies import Reply
+from tests.tls_files import Authority
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+LONG = os.environ.get("ERRSAMPLE_LONG") == "1"
+SEED = int(os.environ.get("ERRSAMPLE_SEED", "1"))
+
+pytestmark = [pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork"), pytest.mark.timeout(900)]
+
+
+class Way(NamedTuple):
+    """How spans travel, and what gRPC is told about forks."""
+
+    protocol: str
+    secure: bool = False
+    support: str | None = None
+
+
+WAYS = {
+    "grpc": Way("grpc"),
+    "grpc with fork support": Way("grpc", support="1"),
+    "grpc without fork support": Way("grpc", support="0"),
+    "grpc over TLS": Way("grpc", secure=True),
+    "http": Way("http"),
+    "https": Way("http", secure=True),
+}
+FORKS = (720 if LONG else 24) // len(WAYS)
+
+
+def slow() -> Callable[[bytes], Reply]:
+    """Answers after up to 50 ms: a fork finds a request on its way, and waits for its answer or aborts it."""
+    chance = random.Random(SEED)
+    return lambda _: Reply(delay=chance.random() * 0.05)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+def fork(way: Way, receiver: Receiver, authority: Authority, ended: Path) -> dict[str, Any]:
+    environ = {**os.environ, **receiver.environ, "PYTHONPATH": str(ROOT)}
+    if way.secure:
+        environ["OTEL_EXPORTER_OTLP_CERTIFICATE"] = authority.roots
+    if way.support is not None:
+        environ["GRPC_ENABLE_FORK_SUPPORT"] = way.support
+    done = subprocess.run(
+        [sys.executable, str(HERE / "forking.py"), str(FORKS), str(SEED), str(ended)],
+        env=environ, capture_output=True, text=True, timeout=800, check=False,
+    )  # fmt: skip
+    assert 0 == done.returncode, done.stderr
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return {**result, "stderr": done.stderr}
+
+
+@pytest.mark.scenario("G1", "G2")
+@pytest.mark.parametrize("name", WAYS)
+def test_forking_while_exporting_hangs_nobody_and_every_span_arrives(
+    name: str, authority: Authority, tmp_path: Path
+) -> None:
+    way, ended = WAYS[name], tmp_path / "ended"
+    ended.touch()
+    server = authority.issue(name.replace(" ", "-"))
+    tls = TlsFiles(server.certificate, server.key) if way.secure else None
+    with Receiver(way.protocol, slow(), tls=tls) as receiver:
+        result = fork(way, receiver, authority, ended)
+        arrived = Counter(
+            f"{one.span.name} {one.span.trace_id.hex()} {one.span.span_id.hex()}" for one in receiver.spans()
+        )
+    known = ended.read_text(encoding="ascii").splitlines()
+    again = Counter(line.split()[0] for line, times in arrived.items() if times > 1)
+    print(f"{name}: {FORKS} forks, {len(known)} spans, twice {dict(again)}, {result}")
+    assert {"0": FORKS} == result["statuses"], result
+    assert result["in_flight"] >= FORKS // 4, "what was to be tried"
+    assert (True, True) == (result["delivered"], result["balanced"])
+    assert set(known) == set(arrived)
+    # What a fork interrupted is sent again by who has it, the parent.
+    assert set(again) <= {"parent"}
