@@ -211,16 +211,21 @@ cdef class Classifier:
         it.database = asked.database
         facts = self.fill(it)
         if live is not None:
-            self.look_back(facts, it.links, span_number(context))
+            self.look_back(facts, it, span_number(context))
             facts.recorded = <PyObject *> event     # None is no attributes of an event
         elif passing is not None:
             self.origins.pass_on(passing, context, span_parent(span))
         return facts
 
-    cdef int look_back(self, ErrorFacts facts, list links, uint64_t span) except -1:
-        """Find the span that the exception, or else what led to it, passed before it came to this one."""
+    cdef int look_back(self, ErrorFacts facts, Failure it, uint64_t span) except -1:
+        """Find the span that the exception, or else what led to it, passed before it came to this one.
+
+        What failed for the moment in a call, whatever raised it there, is no fault of the span around the call either.
+        """
+        cdef list links = it.links
         cdef Link link = links[0]
         cdef Passing *note = self.origins.find(link.exception, span)
+        cdef bint called = False
         facts.raised.address = <size_t> <PyObject *> link.exception
         facts.raised.cls = <size_t> Py_TYPE(link.exception)
         facts.raised.place = raise_point(link.exception)
@@ -228,15 +233,20 @@ cdef class Classifier:
             facts.origin = note.origin
             facts.propagated = note.origin != 0
             facts.shared_verdict, facts.shared_rule = note.verdict, note.rule
-            return 0
-        others = [link.exception for link in links[1:]]
-        if (<Link> links[0]).info.group:
-            others += group_leaves((<Link> links[0]).exception)
-        for exception in others:
-            note = self.origins.find(exception, span)
-            if note != NULL:
-                facts.origin = note.origin
-                break
+            called = note.error.dependencys
+        else:
+            others = [link.exception for link in links[1:]]
+            if (<Link> links[0]).info.group:
+                others += group_leaves((<Link> links[0]).exception)
+            for exception in others:
+                note = self.origins.find(exception, span)
+                if note != NULL:
+                    facts.origin = note.origin
+                    called = note.error.dependencys
+                    break
+        if called and it.fault < 0 and facts.fault_code == FAULT_SELF and (TRANSIENT_BITS >> it.kind) & 1:
+            facts.fault_code = FAULT_DEPENDENCY
+        facts.raised.dependencys = facts.fault_code == FAULT_DEPENDENCY
         return 0
 
     cdef ErrorFacts fill(self, Failure it):

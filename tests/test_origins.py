@@ -12,10 +12,11 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import StatusCode, Tracer
+from opentelemetry.trace import SpanKind, StatusCode, Tracer
 
 from otel_errsample import ErrorFacts, ErrorSpanProcessor, Rules, Verdict
-from otel_errsample._hot import RuleTable
+from otel_errsample._hot import Classifier, RuleTable
+from otel_errsample.taxonomy import UserRow
 from otel_errsample.testing import CollectingTransport, ManualClock
 from tests.failures import HAS_GROUPS
 
@@ -66,6 +67,71 @@ def nested(tracer: Tracer, *names: str, error: BaseException | None = None) -> N
         fail()
     with tracer.start_as_current_span(names[0]):
         nested(tracer, *names[1:], error=error)
+
+
+def call(tracer: Tracer, error: Exception, kind: SpanKind = SpanKind.CLIENT) -> None:
+    """A call that fails, in a span that somebody wrote by hand."""
+    with tracer.start_as_current_span("call", kind=kind):
+        raise error
+
+
+class TestFault:
+    @pytest.mark.parametrize(
+        ("inner", "error", "around"),
+        [
+            (SpanKind.CLIENT, TimeoutError("slow"), "dependency"),
+            (SpanKind.PRODUCER, ConnectionResetError("gone"), "dependency"),
+            (SpanKind.INTERNAL, TimeoutError("slow"), "self"),
+            (SpanKind.CLIENT, ValueError("no"), "self"),
+        ],
+    )
+    def test_what_failed_for_the_moment_in_a_call_is_no_fault_of_the_spans_around(
+        self, inner: SpanKind, error: Exception, around: str
+    ) -> None:
+        service = Service()
+        with (
+            suppress(type(error)),
+            service.tracer.start_as_current_span("request", kind=SpanKind.SERVER),
+            service.tracer.start_as_current_span("step"),
+        ):
+            call(service.tracer, error, inner)
+        named = service.named()
+        assert [around, around] == [text(named[name], "errsample.fault") for name in ("step", "request")]
+
+    def test_nor_is_what_was_raised_because_of_it(self) -> None:
+        service = Service()
+        with suppress(TimeoutError), service.tracer.start_as_current_span("request", kind=SpanKind.SERVER):
+            try:
+                call(service.tracer, ConnectionResetError("gone"))
+            except ConnectionResetError as error:
+                raise TimeoutError("given up") from error
+        assert "dependency" == text(service.named()["request"], "errsample.fault")
+
+    def test_a_bug_that_shows_after_a_failed_call_is(self) -> None:
+        service = Service()
+        with suppress(KeyError), service.tracer.start_as_current_span("request", kind=SpanKind.SERVER):
+            try:
+                call(service.tracer, ConnectionResetError("gone"))
+            except ConnectionResetError:
+                raise KeyError("no such fallback")  # noqa: B904  as it happens by mistake
+        named = service.named()
+        assert ["dependency", "self"] == [text(named[name], "errsample.fault") for name in ("call", "request")]
+
+    def test_a_failed_call_that_was_handled_is_forgotten(self) -> None:
+        service = Service()
+        with suppress(TimeoutError), service.tracer.start_as_current_span("request", kind=SpanKind.SERVER):
+            with suppress(ConnectionResetError):
+                call(service.tracer, ConnectionResetError("gone"))
+            raise TimeoutError("our own lock")
+        assert "self" == text(service.named()["request"], "errsample.fault")
+
+    def test_what_is_stated_counts(self) -> None:
+        service = Service()
+        row = UserRow(exception="TimeoutError", kind="timeout", fault="self")
+        service.processor.exchange(None, Classifier(user_rows=[row]))
+        with suppress(TimeoutError), service.tracer.start_as_current_span("request", kind=SpanKind.SERVER):
+            call(service.tracer, TimeoutError("ours"))
+        assert "self" == text(service.named()["request"], "errsample.fault")
 
 
 def text(span: Span, key: str) -> str | None:
