@@ -56,13 +56,14 @@ cdef str without_secrets(str message):
 
 cdef str endpoint_text(object attributes, str name):
     """The route or the remote method, else the name of the span; never the path as requested."""
-    route = attributes.get("http.route") if attributes else None
-    if isinstance(route, str):
+    cdef str route, method
+    if not attributes:
+        return name
+    route = exact_text(attributes.get("http.route"))    # which a member of an enum of strings may be
+    if route is not None:
         return route
-    method = attributes.get("rpc.method") if attributes else None
-    if isinstance(method, str):
-        return f"{attributes.get('rpc.service')}/{method}"
-    return name
+    method = exact_text(attributes.get("rpc.method"))
+    return name if method is None else f"{exact_text(attributes.get('rpc.service'))}/{method}"
 
 
 cdef str peer_text(object attributes):

@@ -103,7 +103,7 @@ cdef class Scrubber:
             looked[0] += message.end - last
             t = part_of(&view, message.start, message.end, False)
             found = next_secret(&t, message.start, message.end, &f)
-        if not found and last > 0 and view.n <= LONGEST_KNOWN:
+        if not found and last > 0 and view.n <= LONGEST_KNOWN and type(text) is str:
             t = part_of(&view, last, view.n, False)
             self.remember(text, last, last + inert_head(&t), slot, known)
         free(view.copy)

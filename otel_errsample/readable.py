@@ -86,7 +86,7 @@ def replaced(
         events=held_events(events or (), _field(span, "dropped_events", 0)),
         links=_field(span, "_links", ()),
         kind=_field(span, "kind", None),
-        status=Status(code, description if code is StatusCode.ERROR else None),
+        status=Status(code, description if code is StatusCode.ERROR and isinstance(description, str) else None),
         start_time=_field(span, "start_time", None),
         end_time=_field(span, "end_time", None),
         instrumentation_scope=_field(span, "instrumentation_scope", None),

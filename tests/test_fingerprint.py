@@ -6,6 +6,7 @@ import functools
 import json
 import sys
 from collections.abc import Callable
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -402,6 +403,25 @@ class TestWithoutFrames:
             classifier.facts(codes=codes, name="a").fingerprint == classifier.facts(codes=codes, name="b").fingerprint
             != classifier.facts(codes={**codes, "rpc.method": "Ship"}).fingerprint
         )  # fmt: skip
+
+    @pytest.mark.scenario("A2")
+    def test_texts_of_other_types_are_the_text_they_hold_and_run_no_code(self) -> None:
+        """An application's route is often a member of an enum of strings."""
+
+        class Text(str, Enum):
+            PAY = "Pay"
+
+            def __format__(self, spec: str) -> str:
+                raise RuntimeError("format")
+
+            __str__ = __repr__ = __format__  # type: ignore[assignment]
+
+        classifier = _hot.Classifier()
+        for place in ({"http.route": "Pay"}, {"rpc.method": "Pay", "rpc.service": "Pay"}):
+            codes = {"rpc.grpc.status_code": 14, **place}
+            odd = {name: Text.PAY if value == "Pay" else value for name, value in codes.items()}
+            assert classifier.facts(codes=codes).fingerprint == classifier.facts(codes=odd).fingerprint
+        assert classifier.facts(codes={"rpc.method": "Pay", "rpc.service": object()}).fingerprint
 
     def test_a_client_tells_its_peers_apart_by_both_conventions(self) -> None:
         """Its spans are called GET whomever it calls."""

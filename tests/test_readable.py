@@ -126,3 +126,8 @@ class TestMended:
     @pytest.mark.parametrize("span", [None, "span", ReadableSpan("s")], ids=["None", "text", "no context"])
     def test_what_has_no_context_has_no_copy(self, span: object) -> None:
         assert mended(span) is None
+
+
+def test_a_description_that_is_no_text_is_left_out_of_a_copy() -> None:
+    span = ReadableSpan("a", status=Status(StatusCode.ERROR))
+    assert None is replaced(span, "a", None, None, object()).status.description  # type: ignore[arg-type]

@@ -309,6 +309,19 @@ class Broken(ReadableSpan):
         raise RuntimeError
 
 
+def test_a_stack_of_another_type_is_looked_at_and_not_kept_in_mind(make: Make) -> None:
+    """What goes wrong where nothing can be raised is printed by the interpreter, which fails a test."""
+    bench = make()
+    for message in ("no", MESSAGE):
+        stack = f'Traceback (most recent call last):\n  File "a.py", line 1, in f\nValueError: {message}\n'
+        event = Event("exception", {"exception.stacktrace": Hostile(stack)}, 5)
+        context = SpanContext(1, len(message), False, TraceFlags(1))
+        bench.processor.on_end(ReadableSpan("work", context=context, resource=Resource({}), events=[event]))
+    sent = bench.sent()
+    assert b"ValueError: no" in sent
+    assert SECRET.encode() not in sent
+
+
 @pytest.mark.parametrize("kind", [ReadableSpan, Broken])
 @pytest.mark.parametrize(
     "value",
