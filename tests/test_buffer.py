@@ -5,12 +5,11 @@ from __future__ import annotations
 import gc
 import threading
 import weakref
-from collections.abc import Callable
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import settings
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
@@ -269,5 +268,6 @@ class Machine(RuleBasedStateMachine):
         assert self.offered == waiting + sum(endings.values())
 
 
-Machine.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
-TestAgreement: Callable[[], None] = Machine.TestCase  # type: ignore[assignment]  # collected by pytest as a class
+@pytest.mark.scenario("F10")
+def test_extension_and_model_agree_after_any_order_of_events() -> None:
+    run_state_machine_as_test(Machine, settings=settings(max_examples=150, stateful_step_count=40, deadline=None))

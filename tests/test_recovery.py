@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import struct
 import sys
 import threading
@@ -16,6 +17,7 @@ from hypothesis import given
 from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans
 
 from otel_errsample._hot import Orphan, Remains, crc32c, encode
+from tests.model import remains
 from tests.model.ring import HEADER, Pieces
 from tests.spans import make_span
 from tests.spools import SALT, a_ring, left_in, pieces, recovered, span
@@ -134,6 +136,39 @@ def test_bounds_that_cannot_be_cost_one_shelf_and_are_counted(image: bytes, boun
     assert left_in(image)[0][1] == shelves[1]
 
 
+@pytest.mark.scenario("F11")
+@pytest.mark.parametrize("tail", [(1 << 32) - 96, (1 << 32) - 8, (1 << 63) - 48, (1 << 64) - 256])
+def test_records_are_found_where_their_positions_pass_a_width_of_numbers(tail: int) -> None:
+    records = [pieces(b"%d" % number) for number in range(4)]
+    image = bytearray(HEADER + 2 * SHELF)
+    image[:48] = remains.head(SHELF, SALT)
+    at = tail
+    for record in records:
+        made = remains.record(SALT, at, record)
+        for offset, byte in enumerate(made):
+            image[HEADER + (at + offset) % SHELF] = byte
+        at += (len(made) + 7) // 8 * 8
+    image[BOUNDS_AT : BOUNDS_AT + 16] = remains.bounds(at, tail)
+    assert ([[recovered(record) for record in records], []], 0) == left_in(bytes(image))
+
+
+@given(st.data())
+def test_a_reader_in_plain_python_finds_the_same(image: bytes, data: st.DataObject) -> None:
+    forged = bytearray(image)
+    for _ in range(data.draw(st.integers(0, 4))):
+        at = data.draw(st.integers(0, 200) | st.integers(HEADER, len(image) - 1))
+        forged[at] = data.draw(st.integers(0, 255))
+    try:
+        expected, damaged = remains.read(bytes(forged))
+    except ValueError as error:
+        with pytest.raises(ValueError, match=re.escape(str(error))):
+            Remains(bytes(forged))
+        return
+    found = Remains(bytes(forged))
+    assert [tuple(one) for one in expected] == list(found)
+    assert damaged == found.damaged
+
+
 def test_zeros_where_records_should_be_are_no_records(image: bytes) -> None:
     """All lengths zero, and a checksum of zeros that is zero where it has no salt."""
     blank = image[:HEADER] + bytes(len(image) - HEADER)
@@ -158,6 +193,7 @@ def test_a_span_that_is_none_is_counted_and_left_out(tmp_path: Path) -> None:
     assert ([[], []], 2 * len(wrong)) == left_in(image)
 
 
+@pytest.mark.scenario("F3")
 @given(data=st.data())
 def test_no_corruption_makes_a_record_up(image: bytes, data: st.DataObject) -> None:
     """Flipped bits, zeroed and copied ranges, cut ends: what comes out was once written as it is, or nothing does."""
@@ -184,6 +220,7 @@ def test_no_corruption_makes_a_record_up(image: bytes, data: st.DataObject) -> N
     assert {record for shelf in shelves for record in shelf} <= everything(image)
 
 
+@pytest.mark.scenario("F3")
 @given(st.binary(max_size=600), st.integers(0, 4000))
 def test_garbage_behind_a_good_head_ends(image: bytes, garbage: bytes, at: int) -> None:
     forged = image[: HEADER + at] + garbage + image[HEADER + at + len(garbage) :]

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+import time
 from pathlib import Path
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import settings
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from otel_errsample._hot import Ring
+from tests.model import remains
 from tests.model.ring import HEADER, SHELVES, SLOT, ModelRecord, ModelRing
-from tests.spools import a_ring, left_in, pieces, recovered
+from tests.spools import SALT, a_ring, left_in, pieces, recovered
 
 REPEATED, FIRST = range(2)
 
@@ -59,6 +60,7 @@ def test_the_oldest_of_a_full_shelf_make_room_and_the_other_shelf_is_left_alone(
     assert room + 1 == ring.waiting
 
 
+@pytest.mark.scenario("F11")
 @pytest.mark.parametrize(("size", "fits"), [(512, True), (513, False)], ids=["exactly full", "one byte more"])
 def test_a_record_may_fill_a_shelf_and_not_more(tmp_path: Path, size: int, fits: bool) -> None:
     path = tmp_path / "a.spool"
@@ -71,6 +73,60 @@ def test_a_record_may_fill_a_shelf_and_not_more(tmp_path: Path, size: int, fits:
     assert ([recovered(record if fits else pieces(b"before"))], 0) == (firsts, damaged)
 
 
+@pytest.mark.scenario("F11")
+def test_two_records_of_half_a_shelf_fill_it_and_a_third_takes_the_place_of_the_first(tmp_path: Path) -> None:
+    path = tmp_path / "a.spool"
+    ring = a_ring(path, shelf=512)
+    ring.write(FIRST, pieces(b""))  # so that the second half goes around the end
+    records = [(bytes([number]) * (256 - SLOT - 2), b"", b"", b"", b"\x12\x00") for number in range(4)]
+    for place, record in enumerate(records):
+        assert ring.write(FIRST, record) is not None
+        (_, firsts), damaged = left_in(path.read_bytes())
+        there = [pieces(b""), *records][place : place + 2] if place else [pieces(b""), records[0]]
+        assert ([recovered(one) for one in there], 0) == (firsts, damaged)
+    assert (2, 3, 0) == (ring.waiting, ring.overwritten, ring.left_out)
+
+
+@pytest.mark.scenario("F11")
+def test_positions_go_on_beyond_32_bits(tmp_path: Path) -> None:
+    """4 GiB through a shelf of 4 MiB: the words that count them are twice as wide."""
+    path = tmp_path / "a.spool"
+    half = 2 << 20
+    ring = a_ring(path, shelf=2 * half)
+    large = (b"r" * (half - SLOT - 2), b"", b"", b"", b"\x12\x00")
+    last = [ring.write(FIRST, large) for _ in range((1 << 32) // half)][-1]
+    ends = [ring.write(FIRST, pieces(b"%d" % number)) for number in range(3)]
+    assert [(1 << 32) + 48 * number + FIRST for number in range(3)] == ends
+    assert last is not None
+    assert ring.has(last)
+    expected = [recovered(large), *(recovered(pieces(b"%d" % number)) for number in range(3))]
+    assert ([[], expected], 0) == left_in(path.read_bytes())
+    for place in (last, *ends):
+        assert place is not None
+        ring.settle(place)
+    assert ([[], []], 0) == left_in(path.read_bytes())
+
+
+def test_a_file_is_laid_out_as_the_model_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.spool"
+    before = int(time.time())
+    ring = a_ring(path, shelf=256)
+    written = [pieces(b"%d" % number, b"heads") for number in range(3)]
+    for record in written:
+        ring.write(FIRST, record)
+    image = path.read_bytes()
+    assert remains.head(256, SALT) == image[:48]
+    at = 0
+    for record in written:
+        since = int.from_bytes(image[HEADER + 256 + at + 16 :][:4], "little")
+        made = remains.record(SALT, at, record, since=since)
+        assert made == image[HEADER + 256 + at :][: len(made)]
+        assert before <= since <= time.time()
+        at += (len(made) + 7) // 8 * 8
+    assert remains.bounds(at, 0) == image[remains.BOUNDS_AT + remains.BOUNDS_SIZE :][:16]
+
+
+@pytest.mark.scenario("F11")
 def test_a_record_of_nothing_is_one_too(tmp_path: Path) -> None:
     path = tmp_path / "a.spool"
     ring = a_ring(path)
@@ -180,5 +236,6 @@ class Machine(RuleBasedStateMachine):
         assert (expected, 0) == left_in(self.path.read_bytes())
 
 
-Machine.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
-TestAgreement: Callable[[], None] = Machine.TestCase  # type: ignore[assignment]  # collected by pytest as a class
+@pytest.mark.scenario("F10")
+def test_extension_and_model_agree_after_any_order_of_events() -> None:
+    run_state_machine_as_test(Machine, settings=settings(max_examples=100, stateful_step_count=40, deadline=None))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 HEADER = 56 + 16
+TWIN = 24
 HEAD_LANE = 1
 LANES = 4
 
@@ -15,10 +16,11 @@ class Record:
     size: int
     lane: int
     maybe_delivered: bool = False
+    twofold: bool = False
 
     @property
     def charge(self) -> int:
-        return HEADER + self.size
+        return HEADER + self.size + TWIN * self.twofold
 
 
 @dataclass
