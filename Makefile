@@ -101,6 +101,23 @@ chaos: build
 	$(BIN)/python -m chaos
 	ERRSAMPLE_LONG=1 $(BIN)/python -m pytest tests/isolated/test_killing.py tests/isolated/test_forking.py
 
+# The extension once more, so that it tells the fuzzer where it goes; see fuzz/__init__.py. Where atheris has no wheel the
+# kept inputs are replayed.
+build/fuzz/built: $(VENV)/built fuzz/coverage.c
+	-$(BIN)/python -m pip install --quiet --group fuzz
+	mkdir -p build/fuzz
+	$(CC) -O2 -fPIC -c fuzz/coverage.c -o build/fuzz/coverage.o
+	CFLAGS="-O1 -g0 -fPIC -fsanitize-coverage=trace-pc,trace-cmp" LDFLAGS="$(CURDIR)/build/fuzz/coverage.o" \
+		$(BIN)/python setup.py -q build_ext --force --build-lib build/fuzz --build-temp build/fuzz/temp
+	touch $@
+
+# Seconds for each target, and 0 for another course in every run.
+FUZZ_SECONDS ?= 600
+FUZZ_SEED ?= 0
+.PHONY: fuzz
+fuzz: build/fuzz/built
+	$(BIN)/python -m fuzz --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
+
 # The instrumentations are released for an SDK of their own, so the demo does not share the tests' environment.
 # Editable: `python -m demo` finds the sources in this directory first, and the extension has to be beside them.
 .venv-demo/built: $(SOURCES)

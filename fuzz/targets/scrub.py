@@ -1,0 +1,51 @@
+"""Secrets between any other words are found, what was cleaned has nothing left to clean, and all of it soon."""
+
+from __future__ import annotations
+
+from fuzz.source import Source
+from otel_errsample._hot import scrub_stack, scrub_text
+from otel_errsample.scrub import REDACTED
+from tests.secrets import planted
+
+MOST = 2048
+WORDS = tuple(
+    word.encode()
+    for word in (
+        "password=", "passwd: ", "secret", "api_key", "Authorization: Bearer ", "Basic ", "Digest ", "://user:pw@host", "token", "AKIA",
+        "eyJ", "ghp_", "-----BEGIN RSA PRIVATE KEY-----\n", "-----END", "%3D", "\\n", "\\u0022", '"', "'", "{", "}", "&", "?", "@", "=",
+        "4111 1111 1111 1111", "a@b.example", "[redacted]", "xox", "Set-Cookie: ", "sig=", "Signature=", "  File \"a.py\", line 1, in f\n",
+        "Traceback (most recent call last):\n", "ValueError: ", "  | ", "  + ",
+    )
+)  # fmt: skip
+
+_PLANTED = planted(120)
+_MOST_TIMES = 8  # as a power of two: at 2 kB an input, ten times what is looked at of a text
+
+
+def check(data: bytes) -> None:
+    source = Source(data)
+    how = source.below(4)
+    if how == 0:
+        _check_planted(source)
+        return
+    times = 1 << source.below(_MOST_TIMES) if how == 1 else 1
+    text = source.rest().decode("utf-8", "surrogateescape") * times
+    for strict in (False, True):
+        for scrub in (scrub_text, scrub_stack):
+            once, found = scrub(text, strict=strict)
+            assert (once, found) == scrub(text, strict=strict)
+            if found == 0 and len(once) >= len(text):
+                assert once == text, "what is left alone is left as it is"
+            if times == 1 and scrub is scrub_text:
+                again, more = scrub(once, strict=strict)
+                assert (once, 0) == (again, more), "nothing is left to clean"
+
+
+def _check_planted(source: Source) -> None:
+    case = source.pick(_PLANTED)
+    before, after = source.text()[:1024], source.text()[:1024]
+    text, found = scrub_text(f"{before}\n\n{case.text}\n\n{after}")
+    assert found
+    assert REDACTED in text
+    for secret in case.secrets:
+        assert secret not in text or secret in before or secret in after
