@@ -273,7 +273,10 @@ class Worker:
             self.last_failure = ""
         elif not (self._forking or self._stopping):
             self.last_failure = answer.cause
-            self._reporter.failed(answer, stop - start)
+            try:
+                self._reporter.failed(answer, stop - start)
+            except BaseException:  # a filter of the application's loggers, say: the answer counts all the same
+                self._ledger.swallow("report")
         return answer
 
     # -- flush and stop, from other threads
@@ -313,6 +316,13 @@ class Worker:
         token = attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
         try:
             self._drain(target, errors_only=False, deadline=deadline)
+        except (
+            Exception,
+            SystemExit,
+            GeneratorExit,
+        ):  # the exporter's; Ctrl-C and timeouts of greenlets are the caller's
+            self._ledger.swallow("worker")
+            self._back_off.failed(self._monotonic(), None)
         finally:
             detach(token)
         rest(max(0.0, min(self._back_off.until, deadline) - self._monotonic()))
@@ -350,8 +360,10 @@ class Worker:
     def _close_sink(self) -> None:
         try:
             self._sink.close()
-        except Exception:  # a user's exporter may raise in shutdown()
+        except BaseException as error:  # a user's exporter may raise in shutdown()
             self._ledger.swallow("exporter")
+            if self._thread is None and not isinstance(error, (Exception, SystemExit, GeneratorExit)):
+                raise  # the caller's own Ctrl-C
 
     # -- fork
 

@@ -217,31 +217,38 @@ class ErrorSpanProcessor(Path, SpanProcessor):
 
         Under the scope "trace" spans that nothing has kept yet go on waiting for the decision on their trace. Spans that were lost before the call, for want of room, do not make it False; `stats()` counts them.
         """
-        self.settle_traces(False)
-        return self._worker.flush(timeout_millis / 1e3)
+        try:
+            self.settle_traces(False)
+            return self._worker.flush(timeout_millis / 1e3)
+        except Exception:
+            self.ledger.swallow("flush")
+            return False
 
     # The SDK calls shutdown() and ignores the answer; who calls it with a timeout wants to know.
     def shutdown(self, timeout_millis: int | None = None) -> bool:  # type: ignore[override]
         """Flush and end within `timeout_millis` (default `OTEL_ERRSAMPLE_SHUTDOWN_TIMEOUT_MS`) and say the truth.
 
-        Returns True when every span that was still waiting was delivered. What could not be delivered is counted as
-        `undelivered`, `delivery_unknown` where it was sent and never answered, or `spooled` where it waits for the next
-        process. Spans that wait for the decision on their trace get the endings they would have without it. A second
-        call returns the first one's
-        answer.
+        Returns True when every span that was still waiting was delivered. Others are counted as `undelivered`,
+        `delivery_unknown` where they were sent and never answered, or `spooled` where they wait for the next process.
+        What waits for the decision on its trace ends as without it. A second call returns the first one's answer.
         """
         if self._shut_down is None:
             self._shut_down = False
-            self.settle_traces(True)
-            self.buffer.close()
-            self.settle_traces(True)  # what began to wait in between
-            timeout = self._settings.shutdown_timeout_ms if timeout_millis is None else timeout_millis
-            self._shut_down = self._worker.stop(timeout / 1e3)
-            endings = self.ledger.endings
-            self._reporter.gave_up(endings["undelivered"] + endings["delivery_unknown"], endings["spooled"])
-            if self._spool is not None:
-                self._spool.close()
+            try:
+                self._end(self._settings.shutdown_timeout_ms if timeout_millis is None else timeout_millis)
+            except Exception:
+                self.ledger.swallow("shutdown")
         return self._shut_down
+
+    def _end(self, timeout_millis: int) -> None:
+        self.settle_traces(True)
+        self.buffer.close()
+        self.settle_traces(True)  # what began to wait in between
+        self._shut_down = self._worker.stop(timeout_millis / 1e3)
+        if self._spool is not None:
+            self._spool.close()
+        endings = self.ledger.endings
+        self._reporter.gave_up(endings["undelivered"] + endings["delivery_unknown"], endings["spooled"])
 
     def is_second(self, span: ReadableSpan) -> bool:
         """Whether spans would be sent twice: another one before this sends them to the same place.
@@ -443,8 +450,6 @@ def _sink(exporter: SpanExporter | None, transport: Transport | OtlpSettings | N
     if exporter is not None:
         return ExporterSink(exporter), 30.0, 0
     settings = transport if isinstance(transport, OtlpSettings) else OtlpSettings.from_env(os.environ, _warn)
-    if transport is None or isinstance(transport, OtlpSettings):
-        sink = OtlpSink(open_transport(settings), settings)
-    else:
-        sink = OtlpSink(transport)
+    given = None if isinstance(transport, OtlpSettings) else transport
+    sink = OtlpSink(given) if given is not None else OtlpSink(open_transport(settings), settings)
     return sink, settings.timeout, 2 if settings.compression == "gzip" else 1

@@ -312,8 +312,14 @@ def test_a_request_that_returns_after_stop_still_gets_an_ending(bench: Callable[
     assert 1 == one.ledger.endings["delivery_unknown"]
 
 
+class Timeout(BaseException):
+    """As gevent's is."""
+
+
 @pytest.mark.scenario("A6")
-@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, GeneratorExit, MemoryError], ids=lambda e: e.__name__)
+@pytest.mark.parametrize(
+    "error", [SystemExit, KeyboardInterrupt, GeneratorExit, MemoryError, Timeout], ids=lambda e: e.__name__
+)
 def test_no_exception_out_of_an_exporter_ends_the_worker(
     bench: Callable[..., Bench], error: type[BaseException]
 ) -> None:
