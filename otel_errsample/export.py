@@ -148,6 +148,7 @@ class Worker:
             now = self._monotonic()
             self._do_chores(now)
             self._look_at_traces()
+            self._report(self._reporter.crowded, self._count("buffer_full", "evicted"))
             if self._back_off.until > now:
                 self._sleep(self._back_off.until - now, now, False, False, False)
             elif not self._buffer.settled(self._flush_upto):
@@ -273,11 +274,14 @@ class Worker:
             self.last_failure = ""
         elif not (self._forking or self._stopping):
             self.last_failure = answer.cause
-            try:
-                self._reporter.failed(answer, stop - start)
-            except BaseException:  # a filter of the application's loggers, say: the answer counts all the same
-                self._ledger.swallow("report")
+            self._report(self._reporter.failed, answer, stop - start)
         return answer
+
+    def _report(self, say: Callable[..., None], *what: object) -> None:
+        try:
+            say(*what)
+        except BaseException:  # a filter of the application's loggers, say: deliveries go on
+            self._ledger.swallow("report")
 
     # -- flush and stop, from other threads
 
@@ -328,11 +332,11 @@ class Worker:
         rest(max(0.0, min(self._back_off.until, deadline) - self._monotonic()))
 
     def _lost(self) -> int:
+        return self._count("evicted", "rejected", "export_failed", "undelivered", "delivery_unknown", "spooled")
+
+    def _count(self, *names: str) -> int:
         endings = self._ledger.endings
-        return sum(
-            endings[name]
-            for name in ("evicted", "rejected", "export_failed", "undelivered", "delivery_unknown", "spooled")
-        )
+        return sum(endings[name] for name in names)
 
     def stop(self, timeout: float) -> bool:
         """Flush, end the thread, and give every span that is left its ending; True when nothing was lost."""

@@ -1,4 +1,4 @@
-"""Log lines about deliveries that fail: few, without a value that could be a secret."""
+"""Log lines about spans that are not delivered: few, without a value that could be a secret."""
 
 from __future__ import annotations
 
@@ -21,13 +21,15 @@ _SENTENCES = {
 
 
 class Reporter:
-    """One line a minute for each outcome that is not plain success."""
+    """One line a minute for each outcome that is not plain success, and one for spans that found no room."""
 
     def __init__(self, logger: logging.Logger, endpoint: str, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._logger = logger
         self._endpoint = endpoint
         self._monotonic = monotonic
         self._next: dict[Outcome, float] = {}
+        self._crowded_out = 0
+        self._next_crowded = monotonic()
 
     def failed(self, answer: Answer, spans: int) -> None:
         """Say what `answer` meant for a request of that many spans, unless it was said less than a minute ago."""
@@ -39,6 +41,20 @@ class Reporter:
         why, _ = scrub_text(why)  # a receiver may quote what was sent
         sentence = _SENTENCES[answer.outcome] + "; %d in this request, said at most once a minute"
         self._logger.warning(sentence, self._endpoint, why, spans)
+
+    def crowded(self, lost: int) -> None:
+        """Say how many spans found no room since it was said last, of `lost` so far; at most once a minute."""
+        more = lost - self._crowded_out if lost >= self._crowded_out else lost  # a forked child counts from zero
+        if not more or self._monotonic() < self._next_crowded:
+            return
+        self._crowded_out = lost
+        self._next_crowded = self._monotonic() + EVERY
+        self._logger.warning(
+            "%d spans found no room in the buffer and were dropped, the least valuable first, while they waited for %s; "
+            "OTEL_ERRSAMPLE_MAX_BUFFER_BYTES makes it larger, and this is said at most once a minute",
+            more,
+            self._endpoint,
+        )
 
     def gave_up(self, lost: int, spooled: int) -> None:
         """Say at shutdown that spans could not be delivered."""

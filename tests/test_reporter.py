@@ -54,6 +54,27 @@ def test_every_outcome_has_its_sentence(reporter: Reporter, outcome: Outcome, ca
     assert "(why)" in caplog.text
 
 
+@pytest.mark.scenario("A4")
+def test_spans_that_find_no_room_are_a_line_a_minute_with_how_many_there_were(
+    reporter: Reporter, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    reporter.crowded(0)
+    assert [] == caplog.messages
+    for lost in range(1, 1_001):
+        reporter.crowded(lost)
+        clock.advance(0.05)
+    (said,) = caplog.messages
+    assert said.startswith("1 spans found no room in the buffer and were dropped, the least valuable first, while they")
+    clock.advance(EVERY)
+    reporter.crowded(1_000)
+    assert caplog.messages[1].startswith("999 spans found no room")
+    clock.advance(EVERY)
+    reporter.crowded(1_000)
+    assert 2 == len(caplog.messages)
+    reporter.crowded(7)
+    assert caplog.messages[2].startswith("7 spans found no room"), "a forked child counts from zero"
+
+
 def test_a_shutdown_with_losses_is_said(reporter: Reporter, caplog: pytest.LogCaptureFixture) -> None:
     reporter.gave_up(12, 0)
     assert "shut down with 12 spans undelivered to 127.0.0.1:4317; stats() says which" == caplog.records[0].getMessage()
