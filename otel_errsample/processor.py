@@ -36,9 +36,9 @@ from otel_errsample.readable import enriched
 from otel_errsample.reporter import Reporter
 from otel_errsample.rules import Rules
 from otel_errsample.schedule import Schedule
-from otel_errsample.sink import ExporterSink, OtlpSink, Sink, same_destination
+from otel_errsample.sink import open_sink, same_destination
 from otel_errsample.spool import spool_of
-from otel_errsample.transport import Transport, open_transport
+from otel_errsample.transport import Transport
 from otel_errsample.transport.settings import OtlpSettings
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         self._file = file
         self._head_sampled = head_sampled
         self._choice = RuleChoice(rules, settings.rules, document)
-        sink, timeout, copies = _sink(exporter, transport)
+        sink, timeout, copies = open_sink(exporter, transport, _warn)
         self._sink = sink
         self._reporter = Reporter(logger, sink.endpoint)
         most_bytes = min(settings.max_request_bytes, settings.max_buffer_bytes // 4)
@@ -443,13 +443,3 @@ def _recorder(ledger: Ledger) -> Recorder | None:
         "exceptions are recorded by the SDK: another package has changed how, or this version is not known here"
     )
     return None
-
-
-def _sink(exporter: SpanExporter | None, transport: Transport | OtlpSettings | None) -> tuple[Sink, float, int]:
-    """The sink, the seconds a request may take, and how many copies of a request exist while it is sent."""
-    if exporter is not None:
-        return ExporterSink(exporter), 30.0, 0
-    settings = transport if isinstance(transport, OtlpSettings) else OtlpSettings.from_env(os.environ, _warn)
-    given = None if isinstance(transport, OtlpSettings) else transport
-    sink = OtlpSink(given) if given is not None else OtlpSink(open_transport(settings), settings)
-    return sink, settings.timeout, 2 if settings.compression == "gzip" else 1

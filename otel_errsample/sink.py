@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from otel_errsample.transport import Answer, Outcome, Transport
+from otel_errsample.transport import Answer, Outcome, Transport, open_transport
 from otel_errsample.transport.settings import OtlpSettings
 
 if TYPE_CHECKING:
@@ -108,3 +110,15 @@ def same_destination(one: Sink, other: Sink) -> bool:
     """Whether what both deliver arrives twice at one place."""
     here, there = one.destination, other.destination
     return here is there or (isinstance(here, OtlpSettings) and here == there)
+
+
+def open_sink(
+    exporter: SpanExporter | None, transport: Transport | OtlpSettings | None, warn: Callable[[str, str], None]
+) -> tuple[Sink, float, int]:
+    """The sink, the seconds a request may take, and how many copies of a request exist while it is sent."""
+    if exporter is not None:
+        return ExporterSink(exporter), 30.0, 0
+    settings = transport if isinstance(transport, OtlpSettings) else OtlpSettings.from_env(os.environ, warn)
+    given = None if isinstance(transport, OtlpSettings) else transport
+    sink = OtlpSink(given) if given is not None else OtlpSink(open_transport(settings), settings)
+    return sink, settings.timeout, 2 if settings.compression == "gzip" else 1
