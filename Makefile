@@ -94,9 +94,10 @@ bench: build
 bench-collector: collector
 	$(BIN)/python -m benchmarks.collector
 
-# Faults against the stock span processor and ours, then 1,000 kills of a writer of the spool and four broken ones, and
-# 720 forks while requests are on their way.
-.PHONY: chaos
+# Faults and outages against the stock span processor and ours, then 1,000 kills of a writer of the spool and four broken
+# ones, and 720 forks while requests are on their way. `.venv/bin/python -m chaos --json chaos/results.json` and
+# `make readme` bring the documentation up to date.
+.PHONY: chaos soak
 chaos: build
 	$(BIN)/python -m chaos
 	ERRSAMPLE_LONG=1 $(BIN)/python -m pytest tests/isolated/test_killing.py tests/isolated/test_forking.py
@@ -117,6 +118,11 @@ FUZZ_SEED ?= 0
 .PHONY: fuzz
 fuzz: build/fuzz/built
 	$(BIN)/python -m fuzz --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
+
+# Ten minutes of random faults; `SOAK="--minutes 60 --seed 7"` for other ones.
+SOAK ?= --minutes 10
+soak: build
+	nice $(BIN)/python -m chaos.soak $(SOAK)
 
 # The instrumentations are released for an SDK of their own, so the demo does not share the tests' environment.
 # Editable: `python -m demo` finds the sources in this directory first, and the extension has to be beside them.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from otel_errsample.testing.replies import Reply, unavailable
@@ -11,21 +11,23 @@ from otel_errsample.testing.replies import Reply, unavailable
 
 @dataclass(frozen=True)
 class Fault:
-    """One row. `application` is what chaos.application does; `script` what the receiver answers first."""
+    """One row. `application` is what chaos.application does; `script` what the receiver answers first.
+
+    `again`: a batch may come twice, since nobody can know that it was taken. `timed`: the table says how long the
+    application took to end. `over` are the protocols in which a server can do that.
+    """
 
     name: str
     what: str
     application: str = "exit"
     script: Callable[[], list[Reply]] = list
-    variables: dict[str, str] = field(default_factory=dict)
+    again: bool = False
+    timed: bool = False
+    over: tuple[str, ...] = ("http", "grpc")
 
 
-def _outage() -> list[Reply]:
-    return [unavailable() for _ in range(4)]
-
-
-def _slow() -> list[Reply]:
-    return [Reply(delay=0.5) for _ in range(6)]
+def _answers(*replies: Reply) -> Callable[[], list[Reply]]:
+    return lambda: list(replies)
 
 
 FAULTS: Final = (
@@ -37,8 +39,20 @@ FAULTS: Final = (
     Fault("os_exit", "os._exit, as children of multiprocessing end", "os_exit"),
     Fault("execv", "os.execv, as reloaders do", "execv"),
     Fault("fork", "a forked child that ends by os._exit", "fork"),
-    Fault("outage", "the receiver answers 503 four times", script=_outage),
-    Fault("slow", "the receiver takes half a second for each request", script=_slow),
+    Fault("forks", "three forks while requests are on their way, whose children end errors too", "forks"),
+    Fault("outage", "the receiver answers UNAVAILABLE four times", script=_answers(*[unavailable()] * 4), timed=True),
+    Fault("throttled", "it asks for patience: 3 s", script=_answers(unavailable(retry_after=3)), timed=True),
+    Fault("slow", "it takes half a second for each request", script=_answers(*[Reply(delay=0.5)] * 6), timed=True),
+    Fault("black_hole", "it takes a request and never answers", script=_answers(Reply(fault="black_hole")), timed=True),
+    Fault("drip", "it answers a byte every 50 ms, without end", "exit",
+          _answers(Reply(fault="drip")), timed=True, over=("http",)),
+    Fault("reset", "it resets the connection", script=_answers(Reply(fault="reset")), timed=True),
+    Fault("lost_answer", "it takes the spans, and its answer is lost", "exit",
+          _answers(Reply(fault="reset", stored=True)), again=True, timed=True),
     Fault("bad_value", "one message is no valid Unicode", "bad_value"),
     Fault("full_disk", "SIGKILL a second later, and no room for a spool: memory alone", "full_disk"),
-)
+    Fault("clock_forward", "the wall clock goes forward by an hour during an outage", "clock_forward",
+          _answers(*[unavailable()] * 3), timed=True),
+    Fault("clock_back", "the wall clock goes back by an hour while a request is not answered", "clock_back",
+          _answers(Reply(fault="black_hole"), *[unavailable()] * 2), timed=True),
+)  # fmt: skip

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from otel_errsample import ErrorSpanProcessor
 from otel_errsample.sink import ExporterSink
-from otel_errsample.transport import Outcome
+from otel_errsample.testing import CollectingTransport
+from otel_errsample.transport import Answer, Outcome
 
 
 class Exporter(SpanExporter):
@@ -62,3 +64,25 @@ def test_close_shuts_the_exporter_down() -> None:
     assert 0 == exporter.shut_down
     sink.close()
     assert 1 == exporter.shut_down
+
+
+@pytest.mark.scenario("D11")
+def test_a_dead_destination_takes_nothing_from_the_other_one() -> None:
+    """It fills its own budget, and counts what it has no room for."""
+    dead = CollectingTransport(then=Answer(Outcome.RETRY, cause="refused"))
+    alive = CollectingTransport()
+    provider = TracerProvider(shutdown_on_exit=False)
+    processors = [ErrorSpanProcessor("keep", transport=each, max_buffer_bytes=64 << 10) for each in (dead, alive)]
+    for processor in processors:
+        provider.add_span_processor(processor)
+    tracer = provider.get_tracer("tests")
+    for number in range(2000):
+        tracer.start_span(f"{number} {'x' * 50}").end()
+        if number % 100 == 99:
+            assert processors[1].force_flush()
+    assert [f"{number} {'x' * 50}" for number in range(2000)] == [span.name for span in alive.spans()]
+    answers = [processor.shutdown(timeout_millis=0) for processor in processors]
+    assert [False, True] == answers
+    lost, kept = (processor.stats().endings for processor in processors)
+    assert 2000 == kept["delivered"] == lost["buffer_full"] + lost["undelivered"]
+    assert lost["buffer_full"] > 0

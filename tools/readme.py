@@ -24,6 +24,8 @@ import yaml
 from benchmarks.collector.policies import POLICIES, RULES
 from benchmarks.collector.render import markdown as beside_tail_sampling
 from benchmarks.render import markdown as benchmarks
+from chaos import render as chaos
+from chaos.soak.render import markdown as soaks
 from otel_errsample.cli import main as run_command
 from otel_errsample.config import IGNORED, OTLP_VARIABLES, SETTINGS, Setting
 from otel_errsample.ledger import ENDING_MEANINGS
@@ -124,11 +126,14 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "compatibility": compatibility,
     "default rules": default_rules,
     "endings": endings,
+    "faults": partial(chaos.recorded, chaos.faults),
     "environment": environment,
     "instrumentations": instrumentations,
+    "outages": partial(chaos.recorded, chaos.away),
     "policies": policies,
     "scenarios": scenarios.markdown,
     "servers": servers,
+    "soaks": soaks,
     **{f"otel-errsample {line}": partial(command, line) for line in COMMANDS},
 }
 
