@@ -109,8 +109,8 @@ def test_a_value_of_another_type_is_said_to_be_one(test: str, value: object, see
         ("self", {}, 'fault is "self"'),
         ("dependency", {"kind": SpanKind.SERVER, "attributes": {"server.address": "shop.example.com"}}, 'span.kind is "server"'),
         ("dependency", {}, "no attribute tells whom it called"),
-        ("dependency", {"attributes": {"net.peer.name": "db.internal"}}, 'it called "db.internal"'),
-        ("dependency", {"attributes": {"url.full": "https://a.shop.example/x"}}, 'it called "a.shop.example"'),
+        ("dependency", {"attributes": {"net.peer.name": "db.internal"}}, 'it called "db.internal", which is your own'),
+        ("dependency", {"attributes": {"url.full": "https://a.shop.example/x"}}, 'it called "a.shop.example", which is your own'),
     ],
 )  # fmt: skip
 def test_what_makes_an_error_no_third_partys_is_told(fault: str, span: dict[str, Any], seen: str) -> None:
@@ -122,7 +122,7 @@ def test_what_makes_an_error_no_third_partys_is_told(fault: str, span: dict[str,
 def test_whom_it_called_is_told_of_what_must_not_be_a_third_partys() -> None:
     facts: dict[str, Any] = {"fault": "dependency"}
     failing = why("error and kind not in third_party", facts, attributes={"server.address": "8.8.8.8"})
-    assert ("kind not in third_party", 'it called "8.8.8.8"') == failing
+    assert ("kind not in third_party", 'it called "8.8.8.8", a third party') == failing
 
 
 @pytest.mark.parametrize("test", ["kind in transient", 'message contains "x"', "exception is OSError", "cause exists"])

@@ -106,7 +106,7 @@ class _Look(NamedTuple):
             if name in CLASSES and test.op == "is":
                 return self.seen_class(name)
             if test.about_third_parties:
-                return self.seen_peer()
+                return self.seen_peer(test)
             if name in CHOICES:
                 return f"{name} is {quoted(self.choice(name))}"
         value = self.values[self.witness._sources[source_of(test.operand)]]
@@ -125,14 +125,17 @@ class _Look(NamedTuple):
             return f"{name} is missing"
         return f"{name} is {found}" if resolve(found) else f"{name} is {found}, whose base classes are not imported"
 
-    def seen_peer(self) -> str:
+    def seen_peer(self, test: Predicate) -> str:
         assert self.facts is not None
         if self.facts.fault != "dependency":
             return f"fault is {quoted(self.facts.fault)}"
         if self.choice("span.kind") == "server":
             return 'span.kind is "server"'
         peer = self.values[self.witness._sources[PEER]]
-        return "no attribute tells whom it called" if peer is None else f"it called {shown(peer)}"
+        if peer is None:
+            return "no attribute tells whom it called"
+        theirs = self.holds(test) == (test.op == "in")
+        return f"it called {shown(peer)}, {'a third party' if theirs else 'which is your own'}"
 
     def flag(self, name: str) -> bool:
         if name == "error":
