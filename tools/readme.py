@@ -79,9 +79,9 @@ def instrumentations() -> str:
 
 
 def servers() -> str:
-    """What arrived of what was queued when a server ended, on the stack with the most records."""
+    """What arrived of what was queued when a server ended, on the newest of the stacks with the most records."""
     records = ran.load(ran.ROOT / "tests" / "servers" / ran.NAME)
-    stack = max(ran.stacks(records), key=lambda stack: sum(one.stack == stack for one in records))
+    stack = max(reversed(ran.stacks(records)), key=lambda stack: sum(one.stack == stack for one in records))
     found = {one.row: one for one in records if one.stack == stack}
     head = ("Server", "How it runs and ends", "Stock lost", "Ours lost", "What to write", "Ours lost then")
     rows = [_server(row, found[row.id]) for row in SERVER_ROWS if row.id in found]
