@@ -391,10 +391,10 @@ cdef class Buffer:
     def books(self):
         """(ended, recovered, errors, endings, deciding, undecided, waiting, in flight, used, peak): of one moment."""
         cdef uint64_t[MOST_ENDINGS] ending = self.ledger.ending
-        cdef uint64_t ended = self.ledger.ended
+        cdef uint64_t ended = self.ledger.ended + self.ledger.went_on()
         cdef uint64_t recovered = self.ledger.recovered
         cdef uint64_t errors = self.ledger.errors
-        cdef int64_t deciding = self.ledger.deciding
+        cdef int64_t deciding = self.ledger.deciding + self.ledger.went_on()
         cdef size_t undecided = 0 if self.undecided is None else self.undecided.count
         cdef size_t waiting = self.waiting()
         cdef size_t in_flight = self.in_flight

@@ -41,6 +41,7 @@ cdef class Ledger:
     cdef readonly uint64_t ended, errors        # 100 % of what ended, before any decision
     cdef readonly uint64_t recovered            # ended in processes that died, taken over from their spools
     cdef int64_t deciding                       # spans inside on_end at this moment
+    cdef int64_t inherited                      # those of a forked child's parent, each of which may be ended here too
     cdef readonly uint64_t cut_short            # spans whose texts were not looked at to the end
     cdef readonly uint64_t truncated, repaired  # spans cut to fit a request; values that were no valid OTLP
     cdef readonly uint64_t scrubbed             # secrets taken out of spans
@@ -68,6 +69,10 @@ cdef class Ledger:
         self.deciding -= 1
         self.ending[ending] += 1
 
+    cdef inline int64_t went_on(self) noexcept:
+        """Spans that the parent began and this child has ended: a handler forked inside on_end, and both go on."""
+        return min(self.inherited, -self.deciding) if self.deciding < 0 else 0
+
     def swallow(self, str where):
         """Count an exception that was kept from the application."""
         self.internal_errors[where] = self.internal_errors.get(where, 0) + 1
@@ -78,6 +83,7 @@ cdef class Ledger:
         for index in range(MOST_ENDINGS):
             self.ending[index] = 0
         self.ended = self.errors = self.truncated = self.repaired = self.cut_short = self.scrubbed = 0
+        self.inherited += self.deciding
         self.deciding = 0
         self.recovered = 0
         self.requests = self.retries = self.sent_bytes = 0

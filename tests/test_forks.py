@@ -7,9 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.trace import StatusCode
 
 from otel_errsample import ErrorSpanProcessor, export
+from otel_errsample._hot import ErrorFacts
 from otel_errsample.testing import CollectingTransport
 
 
@@ -25,10 +27,12 @@ def processor(transport: CollectingTransport) -> Iterator[ErrorSpanProcessor]:
     processor.shutdown()
 
 
-def end_a_span(processor: ErrorSpanProcessor) -> None:
+def end_a_span(processor: ErrorSpanProcessor, status: StatusCode = StatusCode.UNSET) -> None:
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(processor)
-    provider.get_tracer("forks").start_span("work").end()
+    span = provider.get_tracer("forks").start_span("work")
+    span.set_status(status)
+    span.end()
 
 
 def test_the_first_of_two_threads_that_forked_does_not_let_requests_out(
@@ -69,3 +73,20 @@ def test_a_processor_that_was_shut_down_stays_so_in_a_child(tmp_path: Path) -> N
     assert [] == list((tmp_path / "spool").iterdir())
     end_a_span(processor)
     assert 1 == processor.stats().endings["after_shutdown"]
+
+
+@pytest.mark.scenario("G4")
+def test_a_span_whose_end_goes_on_in_a_child_has_ended_there_too(transport: CollectingTransport) -> None:
+    """A signal handler forks inside on_end, and its child returns from it."""
+
+    def fork_here(span: ReadableSpan, facts: ErrorFacts) -> None:
+        if not transport.spans() and not forking.stats().buffered:
+            forking.after_fork_in_child()
+
+    forking = ErrorSpanProcessor("keep", transport=transport, enrich=fork_here)
+    for ended in (1, 2):
+        end_a_span(forking, StatusCode.ERROR)
+        stats = forking.stats()
+        assert (ended, 0, True) == (stats.ended, stats.deciding, stats.balanced), stats
+    assert forking.shutdown()
+    assert (2, 2, True) == (len(transport.spans()), forking.stats().ended, forking.stats().balanced)

@@ -16,35 +16,11 @@ import time
 from collections import Counter
 
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.trace import StatusCode, Tracer
 
 from otel_errsample import ErrorSpanProcessor
+from tests.isolated.telling import PATIENCE, end_a_span, live_and_die
 
 FORKS, SEED = int(sys.argv[1]), int(sys.argv[2])
-SPANS_OF_A_CHILD = 3
-# Seconds: whoever takes them hangs, and is ended by an alarm that tells where. Not by faulthandler's watchdog, a thread,
-# which a forked child would wait for in vain.
-PATIENCE = 10
-
-
-def end_a_span(tracer: Tracer, name: str, ended: int) -> None:
-    span = tracer.start_span(name)
-    span.set_status(StatusCode.ERROR)
-    span.end()
-    context = span.get_span_context()
-    os.write(ended, f"{name} {context.trace_id:032x} {context.span_id:016x}\n".encode())
-
-
-def live(processor: ErrorSpanProcessor, tracer: Tracer, ended: int) -> int:
-    """What a child does; its exit status."""
-    signal.alarm(PATIENCE)
-    for _ in range(SPANS_OF_A_CHILD):
-        end_a_span(tracer, "child", ended)
-    delivered = processor.shutdown(10_000)
-    stats = processor.stats()
-    if not stats.balanced or stats.ended != SPANS_OF_A_CHILD:
-        return 8
-    return 0 if delivered else 7
 
 
 def main() -> int:
@@ -75,10 +51,7 @@ def main() -> int:
         begun = time.monotonic()
         pid = os.fork()
         if pid == 0:
-            try:
-                os._exit(live(processor, tracer, ended))
-            finally:
-                os._exit(9)
+            live_and_die(processor, tracer, ended)
         slowest = max(slowest, time.monotonic() - begun)
         _, status = os.waitpid(pid, 0)
         statuses[os.waitstatus_to_exitcode(status)] += 1
@@ -87,18 +60,15 @@ def main() -> int:
     producer.join()
     delivered = processor.shutdown(10_000)
     stats = processor.stats()
-    print(
-        json.dumps(
-            {
-                "statuses": statuses,
-                "in_flight": in_flight,
-                "slowest_fork_ms": round(slowest * 1e3, 1),
-                "delivered": delivered,
-                "ended": stats.ended,
-                "balanced": stats.balanced,
-            }
-        )
-    )
+    result = {
+        "statuses": statuses,
+        "in_flight": in_flight,
+        "slowest_fork_ms": round(slowest * 1e3, 1),
+        "delivered": delivered,
+        "ended": stats.ended,
+        "balanced": stats.balanced,
+    }
+    print(json.dumps(result))
     return 0
 
 
