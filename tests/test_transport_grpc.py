@@ -193,3 +193,27 @@ def test_parent_and_children_send_on_channels_of_their_own() -> None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         assert ("done\n", 0) == (done.stdout, done.returncode), done.stderr
         assert receiver.wait_for(21)
+
+
+@pytest.mark.parametrize(
+    ("reason", "answer"),
+    [
+        ("can't start new thread", (Outcome.RETRY, "no_threads")),
+        # Of Python's threads alone: gRPC core has its own
+        ("can't create new thread at interpreter shutdown", (Outcome.ACCEPTED, "")),
+    ],
+)
+def test_no_channel_is_opened_where_the_system_has_no_thread_to_give(
+    reason: str, answer: tuple[Outcome, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(function: object) -> int:
+        raise RuntimeError(reason)
+
+    monkeypatch.setattr("otel_errsample.transport.grpc.start_os_thread", refuse)
+    with Receiver("grpc") as receiver:
+        transport = GrpcTransport(receiver.settings())
+        got = transport.send(request("one"), 5.0)
+        assert answer == (got.outcome, got.cause)
+        monkeypatch.undo()
+        assert Outcome.ACCEPTED is transport.send(request("one"), 5.0).outcome
+        transport.close()

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import grpc
 
+from otel_errsample.greenlets import start_os_thread
 from otel_errsample.transport import Answer, Outcome, response
 from otel_errsample.transport.certificates import CertificateError, Certificates
 from otel_errsample.transport.identity import user_agent
@@ -52,6 +53,10 @@ _abandoned: list[object] = []
 _Export = Callable[..., bytes]
 
 
+class _NoThreadError(Exception):
+    """The system has no thread to give."""
+
+
 class _Send:
     """One running send, for `abort` to mark."""
 
@@ -82,6 +87,8 @@ class GrpcTransport:
         self._running.add(sending)
         try:
             return self._export(payload, timeout, sending)
+        except _NoThreadError:
+            return Answer(Outcome.RETRY, cause="no_threads", detail="gRPC needs some, and the system gives none")
         except CertificateError as error:
             # The files may be just being mounted or replaced; the spans wait within their budget.
             return Answer(Outcome.RETRY, cause="certificate", detail=self._redact(str(error)))
@@ -138,6 +145,7 @@ class GrpcTransport:
             self._drop(self._channel)
         with self._opening:
             if self._channel is None or self._call is None:
+                _ask_for_a_thread()
                 self._unsettled = True
                 channel = self._new_channel()
                 # Without serialisers bytes go in and come out.
@@ -168,6 +176,20 @@ class GrpcTransport:
             if self._channel is channel:
                 self._channel = None
             channel.close()
+
+
+def _ask_for_a_thread() -> None:
+    """Raise _NoThreadError where none is to be had: gRPC core would end the process, by abort()."""
+    try:
+        start_os_thread(_do_nothing)
+    except RuntimeError as error:
+        # While the interpreter leaves Python has no more threads, from 3.12 on; gRPC core still has.
+        if "shutdown" not in str(error):
+            raise _NoThreadError from None
+
+
+def _do_nothing() -> None:
+    pass
 
 
 def _uninstrumented(function: Callable[..., grpc.Channel]) -> Callable[..., grpc.Channel]:
