@@ -19,7 +19,7 @@ from otel_errsample.transport import open_transport
 from tests.exchange import protocols, settings_for
 from tests.waiting import eventually
 
-CYCLES = 1_000 if os.environ.get("ERRSAMPLE_LONG") == "1" else 60
+CYCLES = 1_000 if os.environ.get("ERRSAMPLE_LONG") == "1" else 30
 
 
 def fail(provider: TracerProvider) -> None:

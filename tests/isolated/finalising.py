@@ -40,6 +40,11 @@ def produce() -> None:
         end_a_span()
 
 
+def end_spans() -> None:
+    for _ in range(200):
+        end_a_span()
+
+
 end_a_span()
 if WAY == "atexit":
     atexit._clear()  # only ours is left, and the provider's comes after it
@@ -56,4 +61,4 @@ elif WAY == "daemon threads":
     for _ in range(3):
         threading.Thread(target=produce, daemon=True).start()
 elif WAY == "a thread that ends last":
-    threading.Thread(target=lambda: [end_a_span() for _ in range(200)]).start()
+    threading.Thread(target=end_spans).start()

@@ -63,6 +63,6 @@ def requests(count: int) -> dict[str, int]:
     return {"grown": peak() - before, "failed": processor.stats().endings["export_failed"]}
 
 
-what, numbers = sys.argv[1], [int(argument) for argument in sys.argv[2:]]
-print(json.dumps({"spans": spans, "requests": requests}[what](*numbers)))
+numbers = [int(argument) for argument in sys.argv[2:]]
+print(json.dumps(spans(*numbers) if sys.argv[1] == "spans" else requests(*numbers)))
 processor.shutdown(100)
