@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import struct
 import subprocess
+import sys
 import sysconfig
 from pathlib import Path
 from typing import Final
@@ -14,23 +16,26 @@ VARIABLE: Final = "CHAOS_CLOCK"
 _SOURCE: Final = Path(__file__).with_name("clock.c")
 
 
+_COMPILER: Final = (sysconfig.get_config_var("CC") or "cc").split()
+
+CAN_STEP: Final = sys.platform == "linux" and shutil.which(_COMPILER[0]) is not None
+"""Whether there is a loader that can put a library before the C library, and the compiler that Python was made with."""
+
+
 class WallClock:
     """Processes started with `variables` see the wall clock that `set_clock` sets in `file`; monotonic clocks go on.
 
-    Compiled by the compiler that Python was made with; `variables` is empty where that is not there, or not on Linux.
+    `variables` is empty where the clock cannot step.
     """
 
     def __init__(self, directory: Path) -> None:
         self.file = directory / "clock"
         set_clock(self.file, 0)
-        library = directory / "clock.so"
-        compiler = (sysconfig.get_config_var("CC") or "cc").split()
-        command = [*compiler, "-shared", "-fPIC", "-O1", "-o", str(library), str(_SOURCE), "-ldl"]
-        try:
+        self.variables: dict[str, str] = {}
+        if CAN_STEP:
+            library = directory / "clock.so"
+            command = [*_COMPILER, "-shared", "-fPIC", "-O1", "-o", str(library), str(_SOURCE), "-ldl"]
             subprocess.run(command, capture_output=True, check=True, timeout=60)
-        except (OSError, subprocess.SubprocessError):
-            self.variables: dict[str, str] = {}
-        else:
             before = os.environ.get("LD_PRELOAD", "")
             self.variables = {"LD_PRELOAD": f"{library} {before}".strip(), VARIABLE: str(self.file)}
 

@@ -25,6 +25,10 @@ class Fault:
     timed: bool = False
     over: tuple[str, ...] = ("http", "grpc")
 
+    @property
+    def steps_the_clock(self) -> bool:
+        return self.application.startswith("clock")
+
 
 def _answers(*replies: Reply) -> Callable[[], list[Reply]]:
     return lambda: list(replies)
@@ -39,7 +43,8 @@ FAULTS: Final = (
     Fault("os_exit", "os._exit, as children of multiprocessing end", "os_exit"),
     Fault("execv", "os.execv, as reloaders do", "execv"),
     Fault("fork", "a forked child that ends by os._exit", "fork"),
-    Fault("forks", "three forks while requests are on their way, whose children end errors too", "forks"),
+    Fault("forks", "three forks while requests are on their way, whose children end errors too", "forks",
+          _answers(*[Reply(delay=0.4)] * 6), again=True),
     Fault("outage", "the receiver answers UNAVAILABLE four times", script=_answers(*[unavailable()] * 4), timed=True),
     Fault("throttled", "it asks for patience: 3 s", script=_answers(unavailable(retry_after=3)), timed=True),
     Fault("slow", "it takes half a second for each request", script=_answers(*[Reply(delay=0.5)] * 6), timed=True),

@@ -39,7 +39,7 @@ def run(fault: Fault, arm: str, protocol: str, spans: int) -> Cell:
     """One cell: how many of the ended spans arrived, how many of them again, and how long it took to end."""
     with tempfile.TemporaryDirectory() as directory, Receiver(protocol, fault.script()) as receiver:
         variables = {**receiver.environ, "OTEL_ERRSAMPLE_SPOOL_DIR": str(Path(directory) / "spool")}
-        if fault.application.startswith("clock"):
+        if fault.steps_the_clock:
             variables |= WallClock(Path(directory)).variables
         seconds = _start(variables, arm, protocol, fault.application, spans)
         _start(variables, arm, protocol, "exit", 0)

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from chaos import matrix, outages, render
+from chaos.clock import CAN_STEP
 from chaos.faults import FAULTS
 from chaos.outages import Outage
 
@@ -34,6 +35,7 @@ def test_a_killed_process_loses_everything_in_the_stock_stack_and_nothing_here()
     assert not any(map(matrix.fails, (stock, *ours)))
 
 
+@pytest.mark.skipif(not CAN_STEP, reason="needs a compiler, and Linux")
 @pytest.mark.scenario("H4")
 def test_a_step_of_the_wall_clock_costs_nothing_during_an_outage_and_changes_no_deadline() -> None:
     """An hour back and a deadline on the wall clock would be an hour more, and the application ended by force."""

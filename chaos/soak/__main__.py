@@ -1,4 +1,4 @@
-"""`python -m chaos.soak [--minutes N] [--seed N] [--json FILE]`: applications under random faults, and their books.
+"""`python -m chaos.soak [--minutes N] [--seed N] [--json FILE] [--keep DIRECTORY]`: applications under random faults, and their books.
 
 Exit status 1 where a span is missing that no ending accounts for, more came twice than requests were interrupted, the
 books did not balance at one of the looks, one every second, or an application grew.
@@ -64,10 +64,11 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 16))
     parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--keep", type=Path, metavar="DIRECTORY", help="an empty one for what the processes write down")
     options = parser.parse_args()
     print(f"seed {options.seed}", file=sys.stderr, flush=True)
-    with tempfile.TemporaryDirectory() as directory:
-        running, verdict = soak(Path(directory), options.minutes * 60, options.seed)
+    with tempfile.TemporaryDirectory() as passing:
+        running, verdict = soak(options.keep or Path(passing), options.minutes * 60, options.seed)
     print(f"seed {options.seed}\n\n{table(running, verdict)}\n")
     for fault in verdict.faults:
         print(f"VIOLATION: {fault}")
