@@ -31,8 +31,9 @@ def soak(directory: Path, seconds: float, seed: int) -> tuple[Soak, Verdict]:
     calms = []
     begun = time.monotonic()
     running = Soak(directory, seed)
-    for _ in range(rounds):
-        running.trouble(each * (1 - _CALM))
+    for number in range(rounds):
+        # Not for a time but until one: an application that takes long to end takes it from the next round.
+        running.trouble(begun + each * (number + 1 - _CALM))
         begin = time.monotonic()
         running.calm(each * _CALM)
         calms.append((begin, time.monotonic()))
