@@ -48,6 +48,6 @@ class FileWatch:
 def _signature(path: str) -> _Signature:
     try:
         stat = os.stat(path)  # noqa: PTH116  through os: a Path costs more than the look
-    except OSError:
+    except (OSError, ValueError):  # a NUL in the name
         return None
     return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns

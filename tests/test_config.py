@@ -93,6 +93,7 @@ def test_good_values_are_taken() -> None:
     )
 
 
+@pytest.mark.scenario("I1")
 @pytest.mark.parametrize("text", ["", " ", "\t\n"], ids=repr)
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.variable)
 def test_empty_counts_as_unset(setting: Setting, text: str) -> None:
@@ -100,6 +101,7 @@ def test_empty_counts_as_unset(setting: Setting, text: str) -> None:
     assert (Read({}).settings, []) == (read.settings, read.warnings)
 
 
+@pytest.mark.scenario("I1")
 @by_variable
 @pytest.mark.parametrize(
     "text", ["many", "1.5", "1e3", "16MiB", "0x10", "1_000", "٣", "12\0", "9" * 5000, "--1", "nan"], ids=lambda t: t[:8]
@@ -112,6 +114,7 @@ def test_what_is_no_number_warns_once_and_gives_the_default(setting: Setting, te
     assert message == f"is expected to be {setting.expectation}; the default {setting.default} is used"
 
 
+@pytest.mark.scenario("I1")
 @by_variable
 @pytest.mark.parametrize("side", ["low", "high"])
 def test_out_of_range_warns_once_and_gives_the_nearest_bound(setting: Setting, side: str) -> None:
@@ -160,6 +163,7 @@ def test_no_environment_raises_and_every_number_is_in_its_range(environ: dict[st
     assert len({variable for variable, _ in read.warnings}) == len(read.warnings)
 
 
+@pytest.mark.scenario("I1")
 @given(st.sampled_from(NUMBERS), st.from_regex(r"secret-[a-z]{8}-[0-9]+", fullmatch=True))
 def test_a_warning_never_shows_the_value(setting: Setting, secret: str) -> None:
     [(_, message)] = Read({setting.variable: secret}).warnings

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +16,17 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import Status, StatusCode
 
 from otel_errsample import ErrorAwareSampler, ErrorSpanProcessor, Rules, Verdict
+from otel_errsample.config import IGNORED, OTLP_VARIABLES, SETTINGS
 from otel_errsample.errors import ConfigError, RuleError
 from tests.making import Make, attributes_of, fail
+
+VARIABLES = [
+    *(setting.variable for setting in SETTINGS),
+    *(f"OTEL_EXPORTER_OTLP_{way}{row.suffix}" for row in OTLP_VARIABLES for way in ("", "TRACES_")),
+    *IGNORED,
+]
+# What is wrong with rules and with a file cannot be told without them; SECURITY.md says so.
+QUOTED = ("OTEL_ERRSAMPLE_RULES", "OTEL_ERRSAMPLE_CONFIG")
 
 
 class TestArguments:
@@ -83,35 +94,25 @@ class TestEnvironment:
         assert () == memory.get_finished_spans()
         assert 1 == processor.stats().endings["dropped_by_rule"]
 
-    @pytest.mark.parametrize("value", ["", "junk", "-1", "0", "1" * 19, "ünï", "1e9"], ids=repr)
-    @pytest.mark.parametrize(
-        "name",
-        [
-            "OTEL_ERRSAMPLE_MAX_BUFFER_BYTES",
-            "OTEL_ERRSAMPLE_FLUSH_ERRORS_MS",
-            "OTEL_ERRSAMPLE_SHUTDOWN_TIMEOUT_MS",
-            "OTEL_ERRSAMPLE_MAX_REQUEST_BYTES",
-            "OTEL_BSP_SCHEDULE_DELAY",
-            "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
-            "OTEL_EXPORTER_OTLP_ENDPOINT",
-            "OTEL_EXPORTER_OTLP_HEADERS",
-            "OTEL_EXPORTER_OTLP_TIMEOUT",
-            "OTEL_EXPORTER_OTLP_PROTOCOL",
-            "OTEL_EXPORTER_OTLP_COMPRESSION",
-            "OTEL_EXPORTER_OTLP_CERTIFICATE",
-            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-        ],
-    )
+    @pytest.mark.scenario("I1")
+    @pytest.mark.parametrize("value", ["", "junk", "-7", "0", str(10**18), "ünï\udcff", "a\0b"], ids=ascii)
+    @pytest.mark.parametrize("name", VARIABLES)
     def test_no_value_of_a_variable_raises_into_the_application(
-        self, name: str, value: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+        self, name: str, value: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
     ) -> None:
-        monkeypatch.setenv(name, value)
+        monkeypatch.chdir(tmp_path)  # for the spool
+        # A dict takes a NUL, too; and one attempt to connect over HTTP costs less than a channel of gRPC.
+        monkeypatch.setattr(os, "environ", {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf", **os.environ, name: value})
         with caplog.at_level(logging.WARNING):
             processor = ErrorSpanProcessor()
         assert len([record for record in caplog.records if name in record.getMessage()]) <= 1
-        if len(value) > 3:
+        if len(value) > 2 and name not in QUOTED:
             assert value not in caplog.text
+        provider = TracerProvider(shutdown_on_exit=False)
+        provider.add_span_processor(processor)
+        fail(provider.get_tracer("test"))
         processor.shutdown(10)
+        assert (1, True) == (processor.stats().ended, processor.stats().balanced)
 
     def test_one_line_at_start_says_what_is_active(
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

@@ -231,17 +231,24 @@ def test_a_bomb_is_not_decompressed_beyond_the_limit() -> None:
         pytest.param("tenant 7 over quota 700", "tenant *** over quota 700", id="short value as a word"),
         pytest.param("see https://user:pw@host/x", "see https://host/x", id="user information"),
         pytest.param("a\r\nforged: line\x1b[31m", "a forged: line [31m", id="control characters"),
-        pytest.param("cannot parse 'alice@example.org', sorry", "cannot parse '***', sorry", id="part of the request"),
+        pytest.param("cannot parse 'alice@example.org', sorry", "cannot parse '[redacted]', sorry", id="a secret of it"),
+        pytest.param("cannot parse 'alice of Example', sorry", "cannot parse '***', sorry", id="part of the request"),
         pytest.param("bad: al dente, al pesto.", "bad: ***.", id="several short words of the request"),
     ],
 )
 def test_a_servers_words_are_cleaned(text: str, cleaned: str) -> None:
     redact = Redactor(("Bearer s3cr3t-token", "7"))
-    assert cleaned == redact(text, b"\x0a\x11alice@example.org\x0a\x12al dente, al pesto")
+    assert cleaned == redact(text, b"\x0a\x10alice of Example\x0a\x12al dente, al pesto")
 
 
 def test_text_that_cannot_be_encoded_is_cleaned_too() -> None:
     assert "a b" == Redactor(())("a\ud800b", b"payload")
+
+
+@pytest.mark.scenario("I6")
+def test_a_secret_is_told_by_its_name_before_the_name_is_taken_for_an_echo() -> None:
+    redact = Redactor(("Basic c29tZW9uZTpzM2NyM3QtcHc=", "Basic nothing"))
+    assert "no room for *** of ***" == redact("no room for password=q7ogyjey4XVX of s3cr3t-pw", b"password=[redacted]")
 
 
 @given(st.text(max_size=300), st.text(max_size=300))

@@ -40,6 +40,8 @@ class Document:
 def load(path: str | os.PathLike[str]) -> Document:
     """Read and check a file; see `read`. Raises OSError where it cannot be read or is no regular file."""
     source = os.fspath(path)
+    if "\0" in source:
+        raise OSError(f"{source!r} cannot be the name of a file")
     # Opening a pipe waits for its writer, and a device may never end.
     if not stat.S_ISREG(Path(source).stat().st_mode):
         raise OSError(f"{source} is not a regular file")

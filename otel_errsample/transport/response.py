@@ -5,10 +5,11 @@ Everything here comes from the network, so everything is bounded: sizes, counts,
 
 from __future__ import annotations
 
+import base64
 import re
 import time
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 
 from google.protobuf.message import DecodeError
@@ -16,6 +17,7 @@ from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
+from otel_errsample._hot import scrub_text
 from otel_errsample.transport import Answer, Outcome
 
 # After decompression: the limit the OTLP specification recommends to clients.
@@ -58,7 +60,7 @@ class Redactor:
     """Makes a server's words fit for a log: without the secrets of this client, without what it was sent, short."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        words = {part for secret in secrets for part in (secret, secret.rpartition(" ")[2]) if part.strip()}
+        words = {part for secret in secrets for part in _parts(secret) if part.strip()}
         # A short value, such as a tenant's number, is replaced as a whole word only.
         patterns = [re.escape(word) if len(word) > 3 else rf"\b{re.escape(word)}\b" for word in words]
         self._secrets = re.compile("|".join(sorted(patterns, key=len, reverse=True)) or r"(?!)", re.IGNORECASE)
@@ -66,7 +68,21 @@ class Redactor:
     def __call__(self, text: str, payload: bytes = b"") -> str:
         text = "".join(char if char.isprintable() else " " for char in text[:_MAX_RAW_DETAIL])
         text = _USERINFO.sub("//", self._secrets.sub("***", text))
+        # First, while the names stand before them: a name that was sent is an echo, and its secret was not sent.
+        text, _ = scrub_text(text)
         return _without_echoes(" ".join(text.split())[:_MAX_DETAIL], payload)[:_MAX_DETAIL]
+
+
+def _parts(secret: str) -> Iterator[str]:
+    """What of a header's value is a secret by itself: a token behind its scheme, a password within its encoding."""
+    scheme, _, token = secret.rpartition(" ")
+    yield secret
+    yield token
+    if scheme.lower() == "basic":
+        try:
+            yield base64.b64decode(token, validate=True).decode().partition(":")[2]
+        except ValueError:
+            return  # not what it says
 
 
 def _without_echoes(text: str, payload: bytes) -> str:
