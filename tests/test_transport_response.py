@@ -231,7 +231,9 @@ def test_a_bomb_is_not_decompressed_beyond_the_limit() -> None:
         pytest.param("tenant 7 over quota 700", "tenant *** over quota 700", id="short value as a word"),
         pytest.param("see https://user:pw@host/x", "see https://host/x", id="user information"),
         pytest.param("a\r\nforged: line\x1b[31m", "a forged: line [31m", id="control characters"),
-        pytest.param("cannot parse 'alice@example.org', sorry", "cannot parse '[redacted]', sorry", id="a secret of it"),
+        pytest.param(
+            "cannot parse 'alice@example.org', sorry", "cannot parse '[redacted]', sorry", id="a secret of it"
+        ),
         pytest.param("cannot parse 'alice of Example', sorry", "cannot parse '***', sorry", id="part of the request"),
         pytest.param("bad: al dente, al pesto.", "bad: ***.", id="several short words of the request"),
     ],
