@@ -118,9 +118,10 @@ cdef bint named(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
     cdef Py_ssize_t start
     cdef Py_ssize_t following = at + 1
     cdef uint8_t before = t.s[at - 1] if at > t.low else c" "
+    cdef const uint8_t* equals
     cdef int says
     if stands(t, following, b"//", 2):
-        return False        # of a URL, see `addressed`
+        return in_authority(t, following + 2, f)
     if quotes_input(t, at, f):
         return True
     if is_class(before, C_QUOTE):
@@ -138,8 +139,9 @@ cdef bint named(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
     if says == KEY_PLAIN and not api_key(t, start, end):
         return False
     if ends_in(t, start, end, b"cookie", 6):
+        equals = <const uint8_t*> memchr(t.s + at, c"=", min(t.n - at, <Py_ssize_t> LONGEST_SENTENCE))
         return (
-            memchr(t.s + at, c"=", min(t.n - at, <Py_ssize_t> LONGEST_SENTENCE)) is not NULL
+            equals is not NULL and memchr(t.s + at, c"\n", equals - t.s - at) is NULL
             and find_from(t, following + (following < t.n and t.s[following] == c" "), line_end(t, at), f)
         )
     if says == KEY_WEAK and stands_before(t, start, b"xpected ", 8):
@@ -158,7 +160,9 @@ cdef inline bint quotes_input(const Text* t, Py_ssize_t at, Find* f) noexcept no
             return quote < t.n and find_from(t, quote + 1, quoted_end(t, quote, quote - at - 2), f)
     if stands_before(t, at, b"[parameters", 11):
         end = line_end(t, at)
-        return find_from(t, following + (following < end and t.s[following] == c" "), end - (t.s[end - 1] == c"]"), f)
+        if t.s[end - 1] == c"]" and not stands_before(t, end, b"[redacted]", 10):
+            end -= 1
+        return find_from(t, following + (following < end and t.s[following] == c" "), end, f)
     return False
 
 
@@ -248,6 +252,17 @@ cdef bint addressed(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
     return mailed(t, at, f)
 
 
+cdef bint in_authority(const Text* t, Py_ssize_t start, Find* f) noexcept nogil:
+    """`://user:pass:word@host`, before the `:` in the password makes a name of what stands before it."""
+    cdef Py_ssize_t at
+    for at in range(start, min(start + FAR_BACK, t.n)):
+        if t.s[at] == c"@":
+            return in_url(t, start, at, f)
+        if is_class(t.s[at], C_BLANK | C_QUOTE) or t.s[at] in b"/?#<>":
+            break
+    return False
+
+
 cdef bint in_url(const Text* t, Py_ssize_t start, Py_ssize_t at, Find* f) noexcept nogil:
     """What stands between `://` and the last `@` before the host, unless the host came before."""
     cdef Py_ssize_t host = start
@@ -281,7 +296,21 @@ cdef bint mailed(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
         end += 1
     if start == at or label < 0 or end - label < 2 or run_of(t, label, C_LETTER) < end:
         return False
-    return not (is_git(t, start, at) and end < t.n and t.s[end] in b":/") and find_from(t, start, end, f)
+    if is_git(t, start, at) and end < t.n and t.s[end] in b":/":
+        return False
+    return find_from(t, start, login_end(t, end), f)
+
+
+cdef Py_ssize_t login_end(const Text* t, Py_ssize_t end) noexcept nogil:
+    """Where the password of `user@mail.example:password@host` ends, else `end`, where the address does."""
+    cdef Py_ssize_t at
+    if end < t.n and t.s[end] == c":":
+        for at in range(end + 1, min(end + FAR_BACK, t.n - 1)):
+            if t.s[at] == c"@":
+                return at if is_class(t.s[at + 1], C_LETTER | C_DIGIT) and at > end + 1 else end
+            if is_class(t.s[at], C_BLANK | C_QUOTE) or t.s[at] in b"<>,;/":
+                break
+    return end
 
 
 cdef inline bint is_git(const Text* t, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
@@ -331,7 +360,7 @@ cdef bint cut_off(const Text* t, Find* f) noexcept nogil:
     cdef Py_ssize_t least = max(t.low, t.n - FAR_BACK)
     cdef Py_ssize_t at = t.n
     cdef Py_ssize_t colon = -1
-    while at > least and not is_class(t.s[at - 1], C_BLANK | C_QUOTE):
+    while at > least and not is_class(t.s[at - 1], C_BLANK | C_QUOTE) and t.s[at - 1] != c"@":
         at -= 1
         if t.s[at] == c":":
             if stands(t, at, b"://", 3):

@@ -67,12 +67,12 @@ cdef bint dashed(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
     if at > t.low and t.s[at - 1] == c"-":
         return False
     if stands(t, at, b"-----BEGIN ", 11):
-        end = line_mark(t, at + 11, b"PRIVATE KEY", 11)
+        end = label_mark(t, at + 11, b"PRIVATE KEY", 11)
         if end < 0:
             return False
         start = end + 11
         return find_from(t, start, pem_end(t, start), f)
-    if stands(t, at, b"-----END ", 9) and line_mark(t, at + 9, b"PRIVATE KEY", 11) >= 0:
+    if stands(t, at, b"-----END ", 9) and label_mark(t, at + 9, b"PRIVATE KEY", 11) >= 0:
         return not stands_before(t, at, b"[redacted]", 10) and find_from(t, t.low, at, f)   # its beginning was cut off
     if at > t.low and not is_class(t.s[at - 1], C_BLANK | C_QUOTE):
         return False
@@ -96,12 +96,14 @@ cdef bint dashed(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
     return False
 
 
-cdef Py_ssize_t line_mark(const Text* t, Py_ssize_t at, const char* word, Py_ssize_t size) noexcept nogil:
-    """Where a word stands within the next 32 characters; -1 where it does not."""
+cdef Py_ssize_t label_mark(const Text* t, Py_ssize_t at, const char* word, Py_ssize_t size) noexcept nogil:
+    """Where a word stands in the label of a PEM block, which is capitals and blanks; -1 where it does not."""
     cdef Py_ssize_t i
-    for i in range(at, at + 32):
+    for i in range(at, min(at + 32, t.n)):
         if stands(t, i, word, size):
             return i
+        if not (c"A" <= t.s[i] <= c"Z" or t.s[i] == c" "):
+            break       # what stands between is not passed over
     return -1
 
 
@@ -148,8 +150,10 @@ cdef bint lettered(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
             return False
         at = end
         end = run_of(t, at, C_CREDENTIAL)
-        if end - at < 6 or not made_up(t, at, end, C_CREDENTIAL) and t.s[end - 1] != c"=":
+        if end - at < 6:
             return False
+        if not made_up(t, at, end, C_CREDENTIAL) and (t.s[end - 1] != c"=" or stands(t, end, b"[redacted]", 10)):
+            return False        # nor is `Basic password=[redacted]` a padded one
         return find_from(t, at, end, f)
     elif c == c"D":
         if stands(t, at, b"Duplicate entry ", 16):

@@ -49,6 +49,28 @@ def test_a_secret_is_found_between_other_words_in_any_width_of_characters(case: 
         assert text.startswith(before)
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("-----BEGIN RS\n\npassword=q7hunter2X\n\n PRIVATE KEY-----", "password=[redacted]"),
+        ("bob@shop.example:q7hunter2X@db", "[redacted]@db"),
+        ("mongodb://bob:q7pw:hunter2X@db", "mongodb://[redacted]@db"),
+        ("mongodb://bob:token:q7hunter2X@db", "mongodb://[redacted]@db"),
+        ("Basic password=o!", "Basic password=[redacted]!"),
+        ("://bob:q7>hunter2X:pw@host", "[redacted]@host"),
+        ("bob@shop.example:8080", "[redacted]:8080"),
+        ("bob@shop.example:/srv/a@b", "[redacted]:/srv/a@b"),
+    ],
+    ids=["in the label of a key", "after an address", "with a colon", "after a name", "no padding", "with a bracket", "port", "path"],
+)  # fmt: skip
+def test_what_stands_before_a_secret_does_not_hide_it(text: str, expected: str) -> None:
+    cleaned, found = scrub_text(text)
+    assert expected in cleaned
+    assert "hunter2X" not in cleaned
+    assert found
+    assert (cleaned, 0) == scrub_text(cleaned)
+
+
 def longest_common(secret: str, text: str) -> int:
     return next(size for size in range(len(secret), -1, -1) if any(
         secret[at:at + size] in text for at in range(len(secret) - size + 1)

@@ -1,4 +1,4 @@
-"""Secrets between any other words are found, what was cleaned has nothing left to clean, and all of it soon."""
+"""Secrets between any other words are found, cleaning comes to an end, and all of it soon."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ WORDS = tuple(
 )  # fmt: skip
 
 _PLANTED = planted(120)
+_MOST_PASSES = 4
 _MOST_TIMES = 8  # as a power of two: at 2 kB an input, ten times what is looked at of a text
 
 
@@ -37,8 +38,16 @@ def check(data: bytes) -> None:
             if found == 0 and len(once) >= len(text):
                 assert once == text, "what is left alone is left as it is"
             if times == 1 and scrub is scrub_text:
-                again, more = scrub(once, strict=strict)
-                assert (once, 0) == (again, more), "nothing is left to clean"
+                _check_end(once, strict)
+
+
+def _check_end(text: str, strict: bool) -> None:
+    """What stands beside a mark may look like a secret then, but not for ever."""
+    for _ in range(_MOST_PASSES):
+        text, found = scrub_text(text, strict=strict)
+        if not found:
+            return
+    raise AssertionError("cleaning again and again comes to an end")
 
 
 def _check_planted(source: Source) -> None:
@@ -47,5 +56,6 @@ def _check_planted(source: Source) -> None:
     text, found = scrub_text(f"{before}\n\n{case.text}\n\n{after}")
     assert found
     assert REDACTED in text
+    _check_end(text, False)
     for secret in case.secrets:
         assert secret not in text or secret in before or secret in after
