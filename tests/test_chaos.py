@@ -35,6 +35,16 @@ def test_a_killed_process_loses_everything_in_the_stock_stack_and_nothing_here()
     assert not any(map(matrix.fails, (stock, *ours)))
 
 
+@pytest.mark.scenario("E6")
+def test_the_ends_that_ask_nobody_lose_nothing_beyond_the_next_start() -> None:
+    ends = ["sigterm", "os_exit", "execv", "fork"]
+    faults = [fault for fault in FAULTS if fault.name in ends]
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda fault: matrix.run(fault, "ours", "http", 100), faults))
+    assert [(name, 100, 100) for name in ends] == [(one["fault"], one["ended"], one["arrived"]) for one in found]
+    assert not any(map(matrix.fails, found))
+
+
 @pytest.mark.skipif(not CAN_STEP, reason="needs a compiler, and Linux")
 @pytest.mark.scenario("H4")
 def test_a_step_of_the_wall_clock_costs_nothing_during_an_outage_and_changes_no_deadline() -> None:

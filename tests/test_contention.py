@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import faulthandler
 import itertools
 import logging
@@ -161,6 +162,7 @@ def test_a_flush_beside_busy_producers_returns_with_all_that_ended_before_it(
         assert processor.shutdown(20_000)
 
 
+@pytest.mark.timeout(900 if LONG else 120)
 @pytest.mark.scenario("E4")
 def test_a_thousand_processors_are_flushed_and_shut_down_while_spans_end() -> None:
     """Eight threads on each: four end spans, two flush, two shut down, in any order."""
@@ -277,6 +279,44 @@ def test_handlers_end_spans_at_random_while_spans_fail_flush_and_are_counted() -
     stats = processor.stats()
     assert total > 100
     assert (ended + total, True, {}) == (stats.ended, stats.balanced, stats.internal_errors)
+
+
+@pytest.mark.scenario("H3")
+def test_tasks_that_are_cancelled_in_a_flush_lose_nothing() -> None:
+    """Spans of cancelled tasks are no errors and arrive all the same; who is cancelled in a flush leaves at once."""
+    transport = CollectingTransport([Answer(Outcome.RETRY, cause="once")])
+    transport.script.appendleft(transport.hang)
+    processor = ErrorSpanProcessor("keep", transport=transport)
+    provider = TracerProvider(resource=RESOURCE, shutdown_on_exit=False)
+    provider.add_span_processor(processor)
+    tracer = provider.get_tracer("test")
+
+    async def work(number: int) -> None:
+        with tracer.start_as_current_span(f"task {number}"):
+            await asyncio.sleep(3600)
+
+    async def flush() -> None:
+        with tracer.start_as_current_span("flush"):
+            await asyncio.to_thread(processor.force_flush, 20_000)
+
+    async def main() -> None:
+        tasks = [asyncio.create_task(work(number)) for number in range(99)]
+        await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        flushing = asyncio.create_task(flush())
+        while not transport.waiting.is_set():
+            await asyncio.sleep(0.001)
+        flushing.cancel()
+        answers = await asyncio.gather(*tasks, flushing, return_exceptions=True)
+        assert {asyncio.CancelledError} == {type(answer) for answer in answers}
+        transport.abort()  # what was sent into a black hole comes back
+
+    asyncio.run(main())
+    assert processor.shutdown(20_000)
+    stats = processor.stats()
+    assert (100, 0, 100) == (stats.ended, stats.errors, stats.endings["delivered"])
+    assert 100 == len({span.name for span in transport.spans()})
 
 
 @pytest.mark.scenario("H7")

@@ -82,6 +82,31 @@ class OddText(Exception):
         return Odd("odd")
 
 
+class Recursing(Exception):
+    def __str__(self) -> str:
+        return f"{self}"
+
+    __repr__ = __str__
+
+
+class Uncomparable(Exception):
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("eq")
+
+    def __hash__(self) -> int:
+        raise RuntimeError("hash")
+
+    def __bool__(self) -> bool:
+        raise RuntimeError("bool")
+
+    def __len__(self) -> int:
+        raise RuntimeError("len")
+
+
+class NoText(Exception):
+    __str__ = lambda self: 7  # type: ignore[assignment,return-value]  # noqa: E731
+
+
 Refusing = Meta("Refusing", (Exception,), {})
 
 HOSTILE: dict[str, tuple[Callable[[], BaseException], str, str | None]] = {
@@ -92,6 +117,9 @@ HOSTILE: dict[str, tuple[Callable[[], BaseException], str, str | None]] = {
     "metaclass refuses": (lambda: Refusing("x"), "tests.test_hostile.Refusing", "x"),
     "huge text": (Endless, "tests.test_hostile.Endless", "x" * 1024),
     "text of a subclass": (OddText, "tests.test_hostile.OddText", "odd"),
+    "str recurses": (lambda: Recursing("x"), "tests.test_hostile.Recursing", None),
+    "cannot be compared": (lambda: Uncomparable("x"), "tests.test_hostile.Uncomparable", "x"),
+    "str answers an int": (lambda: NoText("x"), "tests.test_hostile.NoText", None),
     "argument of a subclass": (lambda: ValueError(Odd("odd")), "ValueError", "odd"),
 }
 

@@ -19,7 +19,8 @@ from otel_errsample.transport import open_transport
 from tests.exchange import protocols, settings_for
 from tests.waiting import eventually
 
-CYCLES = 1_000 if os.environ.get("ERRSAMPLE_LONG") == "1" else 30
+LONG = os.environ.get("ERRSAMPLE_LONG") == "1"
+CYCLES = 1_000 if LONG else 30
 
 
 def fail(provider: TracerProvider) -> None:
@@ -38,6 +39,7 @@ def left_behind() -> Counter[str]:
     return counts
 
 
+@pytest.mark.timeout(900 if LONG else 120)
 @pytest.mark.scenario("C4")
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts /proc/self/fd")
 @protocols

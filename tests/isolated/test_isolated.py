@@ -51,6 +51,17 @@ def test_a_normal_exit_delivers_what_is_queued(way: str, code: int) -> None:
     assert "Traceback" not in done.stderr or way in ("uncaught", "interrupt")
 
 
+@pytest.mark.scenario("E6")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+@pytest.mark.parametrize("how", ["fork", "spawn"])
+@pytest.mark.parametrize("what", ["processes", "pool"])
+def test_children_of_multiprocessing_send_what_is_queued(what: str, how: str) -> None:
+    with ReceiverProcess("http") as receiver:
+        done = run("pooling.py", what, how, endpoint=receiver.endpoint, protocol="http/protobuf")
+    assert (0, "") == (done.returncode, done.stderr)
+    assert 100 == receiver.summary["distinct_span_ids"]
+
+
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other mallocs have other rules")
 def test_the_memory_of_a_request_is_there_for_the_next_one() -> None:
     tuned = {name: "" for name in os.environ if name.startswith("MALLOC_")}

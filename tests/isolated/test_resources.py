@@ -101,12 +101,13 @@ def test_where_no_thread_can_start_spans_wait_for_who_flushes(protocol: str) -> 
     assert sent or "no_threads" in done.stderr
 
 
+@pytest.mark.timeout(900 if LONG else 120)
 @pytest.mark.scenario("E7")
 @pytest.mark.parametrize(
     "way", ["atexit", "atexit after shutdown", "finalisers", "daemon threads", "a thread that ends last"]
 )
 def test_spans_that_end_while_the_interpreter_goes_down_harm_nobody(way: str) -> None:
-    for _ in range(100 if LONG else 2):
+    for _ in range(100 if LONG else 1):
         with Receiver("http") as receiver:
             endpoint = receiver.url.removesuffix("/v1/traces")
             done = run("finalising.py", way, endpoint=endpoint, protocol="http/protobuf")
