@@ -100,7 +100,8 @@ bench-collector: collector
 .PHONY: chaos soak
 chaos: build
 	$(BIN)/python -m chaos
-	ERRSAMPLE_LONG=1 $(BIN)/python -m pytest tests/isolated/test_killing.py tests/isolated/test_forking.py
+	ERRSAMPLE_LONG=1 $(BIN)/python -m pytest tests/isolated/test_killing.py tests/isolated/test_forking.py \
+		tests/isolated/test_stepping.py
 
 # The extension once more, so that it tells the fuzzer where it goes; see fuzz/__init__.py. Where atheris has no wheel the
 # kept inputs are replayed.

@@ -206,6 +206,7 @@ def test_who_lives_through_a_request_clears_what_it_adopted(path: Path, start: C
     assert b"innocent" in two.sends()
 
 
+@pytest.mark.scenario("F8")
 def test_a_file_that_ends_its_adopters_is_set_aside(
     path: Path, start: Callable[..., Process], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -318,6 +319,7 @@ def test_whatever_the_system_answers_errors_are_in_memory(
     assert "ok" == one.spool.count().state
 
 
+@pytest.mark.scenario("F5")
 def test_an_unusable_directory_is_said_once_and_tried_again(path: Path, start: Callable[..., Process]) -> None:
     path.mkdir(mode=0o755)
     one = start()
@@ -336,6 +338,7 @@ def test_an_unusable_directory_is_said_once_and_tried_again(path: Path, start: C
     ]
 
 
+@pytest.mark.scenario("F6")
 def test_a_file_that_was_removed_under_us_is_made_again(path: Path, start: Callable[..., Process]) -> None:
     one = start()
     one.fails(b"before")

@@ -114,6 +114,7 @@ def test_nobody_finds_a_file_before_its_head_is_written(path: Path, directory: D
     assert [name] == [entry.name for entry in directory.entries()]
 
 
+@pytest.mark.scenario("F5")
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EROFS, errno.EDQUOT])
 def test_a_file_that_cannot_have_its_bytes_leaves_nothing_behind(
     directory: Directory, monkeypatch: pytest.MonkeyPatch, error: int

@@ -34,6 +34,7 @@ def kill(kills: int, *module: str) -> dict[str, Any]:
     return result
 
 
+@pytest.mark.scenario("F1")
 def test_no_acknowledged_record_is_lost_corrupt_or_found_twice() -> None:
     result = kill(KILLS)
     assert KILLS == sum(result["ways"].values())

@@ -179,6 +179,7 @@ def test_a_shutdown_against_a_dead_endpoint_leaves_the_rest_to_the_next_process(
     assert [] == list(path.iterdir())
 
 
+@pytest.mark.scenario("F5")
 def test_a_directory_that_cannot_be_used_costs_a_warning_and_nothing_else(tmp_path: Path, receiver: Receiver) -> None:
     path = tmp_path / "missing" / "spool"
     started = Started(path, url(receiver), "stop", "3", "1.0")
