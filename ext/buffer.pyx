@@ -231,6 +231,8 @@ cdef class Buffer:
 
     cdef void evict(self, int lane) noexcept:
         cdef Record* record = self.pop(lane)
+        if record.twofold:
+            leave_twin(record)
         self.lose(record, DELIVERY_UNKNOWN if record.maybe_delivered else EVICTED)
 
     cdef void lose(self, Record* record, int ending) noexcept:

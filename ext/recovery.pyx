@@ -221,5 +221,8 @@ cdef class Orphan(Keeper):
         self.waiting -= 1
         self.write(place, DONE)
 
+    cdef void leave(self, uint64_t place) noexcept:
+        self.waiting -= 1       # should we die before the file is removed, the next one sends it
+
     cdef bint holds(self, uint64_t place) noexcept:
         return self.forks == errsample_forks

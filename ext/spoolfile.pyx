@@ -214,6 +214,10 @@ cdef class Keeper:
     cdef void acknowledge(self, uint64_t place) noexcept:
         """The record there has met its ending: nobody is to send it again."""
 
+    cdef void leave(self, uint64_t place) noexcept:
+        """The record there was evicted from memory: as `acknowledge`, and no system call."""
+        self.acknowledge(place)
+
     cdef bint holds(self, uint64_t place) noexcept:
         """Whether the record there is still to be found by the next process."""
         return False

@@ -6,7 +6,7 @@ record comes and settled when that one ends; what is left open is for the next p
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.object cimport PyObject
-from cpython.ref cimport Py_INCREF, Py_XDECREF
+from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
 from libc.stdint cimport uint64_t
 
 
@@ -59,6 +59,15 @@ cdef inline void settle_twin(Record* record) noexcept:
     cdef Twin* twin = twin_of(record)
     if twin.keeper != NULL:
         (<Keeper> twin.keeper).acknowledge(twin.place)
+
+
+cdef void leave_twin(Record* record) noexcept:
+    """The record is evicted, on the thread of some span, where no system call may be made."""
+    cdef Twin* twin = twin_of(record)
+    if twin.keeper != NULL:
+        (<Keeper> twin.keeper).leave(twin.place)
+        Py_DECREF(<Keeper> twin.keeper)
+        twin.keeper = NULL
 
 
 cdef inline void release_twin(Record* record) noexcept:

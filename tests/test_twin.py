@@ -157,6 +157,19 @@ def test_recovered_spans_are_counted_beside_those_that_ended(tmp_path: Path, pat
     buffer.give_up()
 
 
+def test_an_adopted_span_that_memory_evicts_is_not_noted_on_the_way(tmp_path: Path, path: Path) -> None:
+    """It is evicted by a span that ends, and noting it is a system call: the file has it until it is removed."""
+    source = tmp_path / "source"
+    a_ring(source).write(0, pieces(b"old"))
+    orphan = Orphan(os.open(source, os.O_RDWR))
+    buffer, ledger = a_buffer(a_ring(path), capacity=400)
+    assert adopt(buffer, span(b"old"), REPEATED, GROUP, orphan, 4096)
+    assert 1 == orphan.waiting
+    offer(buffer, b"n" * 150, b"m" * 20)
+    assert (1, 0) == (ledger.endings["evicted"], orphan.waiting)
+    assert [b"old"] == found(source)
+
+
 def test_recovered_spans_are_errors(path: Path, tmp_path: Path) -> None:
     (tmp_path / "source").touch()
     buffer, _ = a_buffer(None)

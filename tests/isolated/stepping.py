@@ -52,8 +52,9 @@ class Killer:
 class Process:
     """What one process has of it; what it has ended and what has arrived is in files."""
 
-    def __init__(self, place: Path, later: float = 0.0) -> None:
+    def __init__(self, place: Path, later: float = 0.0, errors: int = ERRORS) -> None:
         self.place = place
+        self.errors = errors
         self.ledger = Ledger()
         self.buffer = Buffer(self.ledger, Limits(), 1 << 20, 0, 512, 1 << 20)
         self.spool = Spool(
@@ -82,7 +83,7 @@ class Process:
         if batch is None:
             return
         payload = batch.payload(0, len(batch))
-        for number in range(ERRORS):
+        for number in range(self.errors):
             if b"error %d." % number in payload:
                 self.note("arrived", f"{number}")
         for record in range(len(batch)):

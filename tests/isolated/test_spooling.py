@@ -151,6 +151,19 @@ def test_of_two_siblings_that_start_at_once_one_adopts(path: Path, nowhere: str,
     )
 
 
+@pytest.mark.scenario("F7")
+def test_four_adopters_of_two_hundred_files_deliver_each_error_once() -> None:
+    done = subprocess.run(
+        [sys.executable, str(HERE / "adopting.py")],
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+    assert (0, "") == (done.returncode, done.stderr)
+    result = json.loads(done.stdout)
+    assert [0] * 4 == result["statuses"]
+    assert (200, 0, 0) == (result["arrived"], result["twice"], result["left"])
+    assert 200 == sum(result["adopted"])
+
+
 @pytest.mark.scenario("G8")
 def test_parent_and_forked_child_have_a_file_each(path: Path, nowhere: str, receiver: Receiver) -> None:
     parent = Started(path, nowhere, "fork", "5", "1.0")
