@@ -34,7 +34,7 @@ START_AGAIN = 1.0
 # How long a fork waits for the answer to a request before it aborts it. A receiver nearby answers in that; what is
 # aborted arrived perhaps, and is sent again.
 ANSWER_PATIENCE = 0.02
-# How long a fork or a shutdown waits for an aborted request to come back.
+# How long a shutdown waits for an aborted request to come back.
 ABORT_PATIENCE = 0.1
 
 
@@ -372,15 +372,15 @@ class Worker:
     # -- fork
 
     def pause(self) -> None:
-        """Before a fork: no request in flight and no connection open, or at least 120 ms were spent on trying.
+        """Before a fork: no request in flight and no connection open, or the sink's patience was spent on trying.
 
-        A child forked while gRPC is sending can hang inside os.fork (grpc #18075).
+        A child forked while gRPC is sending can hang inside os.fork (grpc #18075), or end by SIGABRT when it sends.
         """
         if self._thread is not None and self._thread == _thread.get_ident():
             return  # an exporter that forks: the request in flight is its own
         self._forking.append(_thread.get_ident())
         patience = self._monotonic() + ANSWER_PATIENCE
-        while self._sending and (now := self._monotonic()) < patience + ABORT_PATIENCE:
+        while self._sending and (now := self._monotonic()) < patience + self._sink.patience:
             if now >= patience:
                 self._interrupt()
             rest(GLANCE)

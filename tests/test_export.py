@@ -33,6 +33,7 @@ class ScriptedSink:
 
     endpoint = "scripted"
     destination: object = "scripted"
+    patience = 0.1
 
     def __init__(self, answer: Callable[[list[Any]], Answer]) -> None:
         self.answer = answer

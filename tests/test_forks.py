@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +14,8 @@ from opentelemetry.trace import StatusCode
 
 from otel_errsample import ErrorSpanProcessor, export
 from otel_errsample._hot import ErrorFacts
-from otel_errsample.testing import CollectingTransport
+from otel_errsample.testing import CollectingTransport, ManualClock
+from otel_errsample.transport import Answer, Outcome
 
 
 @pytest.fixture
@@ -61,6 +64,37 @@ def test_a_flush_by_the_thread_that_is_about_to_fork_returns_at_once(
         assert not processor.force_flush()
     processor.after_fork_in_parent()
     assert processor.force_flush()
+
+
+@pytest.mark.scenario("G1")
+def test_a_fork_waits_for_a_request_that_comes_back_late(
+    processor: ErrorSpanProcessor, transport: CollectingTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a second after its abort, as where the process hardly gets the CPU: forked before that a child can crash."""
+    entered, back = threading.Event(), threading.Event()
+    clock = ManualClock(start=time.monotonic())
+    begun = clock.monotonic()
+
+    def come_back_late(payload: bytes, timeout: float) -> Answer:
+        entered.set()
+        back.wait(10)
+        return Answer(Outcome.RETRY, maybe_delivered=True, cause="aborted")
+
+    def rest(seconds: float) -> None:
+        if clock.monotonic() - begun < 0.5:
+            clock.advance(seconds)
+            return
+        back.set()
+        time.sleep(seconds)
+
+    transport.script.append(come_back_late)
+    end_a_span(processor, StatusCode.ERROR)
+    assert entered.wait(10)
+    monkeypatch.setattr(export, "rest", rest)
+    monkeypatch.setattr(processor._worker, "_monotonic", clock.monotonic)
+    processor.before_fork()
+    assert (1, True) == (transport.closes, back.is_set())
+    processor.after_fork_in_parent()
 
 
 def test_a_processor_that_was_shut_down_stays_so_in_a_child(tmp_path: Path) -> None:

@@ -183,6 +183,7 @@ class Soak:
         while True:
             yield chance.uniform(4.0, 20.0)
             without_room = chance.random() < 0.2
+            self._wait_for_words(self.mortal)
             # Errors are in memory alone where there is no file: nobody promises that these survive a kill.
             if not self._has_spool(self.mortal.pid) or chance.random() < 0.2:
                 self.troubles["SIGTERM"] += 1
@@ -192,6 +193,8 @@ class Soak:
                 self.mortal.kill()
                 self.mortal.wait()
             self.troubles["no room for a file"] += without_room
+            # One that starts with broken rules has the default ones, and these may suppress any error but a new one.
+            self._write_rules(_RULES.format(storm=5, healthy=5))
             more = {"SOAK_LARGEST_FILE": str(SPOOL_BYTES - 8192)} if without_room else {}
             self.mortal = self._start("mortal", {**self._mortal, **more})
 
