@@ -39,12 +39,14 @@ def values_of(attributes: Any) -> dict[str, str]:
     return {item.key: item.value.string_value for item in attributes}
 
 
+@pytest.mark.scenario("B3")
 @settings(max_examples=200, deadline=None)
 @given(spans())
 def test_writes_the_bytes_of_the_official_encoder(span: ReadableSpan) -> None:
     assert (official(span), 0, 0) == hot.encode_counted(span)
 
 
+@pytest.mark.scenario("B3")
 @settings(max_examples=100, deadline=None)
 @given(spans(public=True))
 def test_a_span_with_public_properties_only_gives_the_same_bytes(span: ReadableSpan) -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from fuzz import __main__ as command
+from fuzz.engine import quoted
 from fuzz.source import Source
-from fuzz.targets import CORPUS, NAMES, target
+from fuzz.targets import CORPUS, NAMES, path, target
 
 MOST_BYTES = 512 << 10  # of all corpora: they are downloaded with every clone
 
@@ -22,25 +24,34 @@ def silent() -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def nobody_left() -> Iterator[None]:
+    """Other tests look at every processor that lives."""
+    yield
+    for processor in path.processors():
+        processor.shutdown(0)
+    path.processors.cache_clear()
+
+
 @pytest.mark.scenario("B4")
 @pytest.mark.parametrize("name", NAMES)
 def test_every_kept_input_holds_what_is_promised(name: str) -> None:
     one = target(name)
     inputs = sorted((CORPUS / name).iterdir())
     assert inputs, "a corpus is not empty"
-    for path in inputs:
-        data = path.read_bytes()
-        assert len(data) <= one.MOST, path.name
+    for file in inputs:
+        data = file.read_bytes()
+        assert len(data) <= one.MOST, file.name
         try:
             one.check(data)
         except Exception as error:
-            raise AssertionError(f"{path.relative_to(CORPUS.parent)} breaks a promise") from error
+            raise AssertionError(f"{file.relative_to(CORPUS.parent)} breaks a promise") from error
 
 
 def test_corpora_and_targets_belong_together_and_are_small() -> None:
-    modules = {path.stem for path in (CORPUS.parent / "targets").glob("[a-z]*.py")}
-    assert set(NAMES) == modules == {path.name for path in CORPUS.iterdir()}
-    assert sum(path.stat().st_size for path in CORPUS.rglob("*") if path.is_file()) <= MOST_BYTES
+    modules = {file.stem for file in (CORPUS.parent / "targets").glob("[a-z]*.py")}
+    assert set(NAMES) == modules == {file.name for file in CORPUS.iterdir()}
+    assert sum(file.stat().st_size for file in CORPUS.rglob("*") if file.is_file()) <= MOST_BYTES
 
 
 class TestSource:
@@ -58,11 +69,23 @@ class TestSource:
 
 
 def test_a_broken_promise_is_told_with_its_input(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from fuzz import __main__ as command
-
     (tmp_path / "stack").mkdir()
     (tmp_path / "stack" / "bad").write_bytes(b"x")
     monkeypatch.setattr(command, "CORPUS", tmp_path)
     monkeypatch.setattr(command, "ROOT", tmp_path)
     monkeypatch.setattr(target("stack"), "check", lambda data: {}[data])
     assert (False, "stack        stack/bad: KeyError: b'x'") == command.replay("stack")
+
+
+def test_a_run_is_told_by_what_libfuzzer_says_of_it() -> None:
+    log = (
+        "#2\tINITED cov: 3 ft: 4 corp: 1/1b\n#731\tDONE   cov: 19 ft: 23 corp: 5/40b lim: 4 exec/s: 73 rss: 9Mb\n"
+        "stat::number_of_executed_units: 731\nstat::average_exec_per_sec:     73\n"
+    )
+    told = "731 executions 73 a second 19 places 23 features 5 inputs"
+    assert told == " ".join(command._told(log).split())
+    assert "0 executions 0 a second 0 places 0 features 0 inputs" == " ".join(command._told("Traceback").split())
+
+
+def test_words_are_quoted_as_dictionaries_have_them() -> None:
+    assert r"keep\x20\x22a\x22\x0a\xc3" == quoted(b'keep "a"\n' + b"\xc3")
