@@ -20,7 +20,7 @@ from tests.exchange import protocols, settings_for
 from tests.waiting import eventually
 
 LONG = os.environ.get("ERRSAMPLE_LONG") == "1"
-CYCLES = 1_000 if LONG else 30
+CYCLES = 1_000 if LONG else 20
 
 
 def fail(provider: TracerProvider) -> None:

@@ -28,7 +28,14 @@ def run(
         **variables,
     }
     command = [sys.executable, str(HERE / script), *arguments]
-    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=90, check=False)
+    return subprocess.run(
+        command,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=600 if os.environ.get("ERRSAMPLE_LONG") else 90,
+        check=False,
+    )
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")

@@ -38,6 +38,18 @@ def test_two_thousand_spans_of_a_megabyte_take_what_was_configured() -> None:
     assert told["grown"] < 1.1 * told["capacity"]
 
 
+@pytest.mark.scenario("C3")
+@pytest.mark.timeout(900 if LONG else 120)
+@needs_proc
+def test_millions_of_spans_leave_no_memory_behind() -> None:
+    count = 10_000_000 if LONG else 500_000
+    done = run("weighing.py", "steady", str(count), endpoint="http://127.0.0.1:1", protocol="http/protobuf")
+    assert 0 == done.returncode, done.stderr
+    told = json.loads(done.stdout)
+    assert (count, True, count // 100) == (told["ended"], told["balanced"], told["errors"])
+    assert told["grown"] < MIB
+
+
 @contextmanager
 def many_headers() -> Iterator[str]:
     """A server that answers with a million headers; yields its endpoint."""
