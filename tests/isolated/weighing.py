@@ -89,12 +89,12 @@ def steady(count: int) -> dict[str, int]:
     """One in a hundred fails, each in one of a thousand ways; trace by trace, as ids go."""
     taking = ErrorSpanProcessor("few: keep 9 per second by name if error\nkeep 50%", transport=Taking(), scope="trace")
     resource = Resource({"service.name": "s"})
-    failed = Status(StatusCode.ERROR, "why")
+    fine, failed = Status(), Status(StatusCode.ERROR, "why")
 
     def end(first: int, last: int) -> None:
         for number in range(first, last):
             context = SpanContext(number + 1, number + 1, False, TraceFlags(1))
-            status = failed if number % 100 == 0 else None
+            status = fine if number % 100 else failed
             name = f"work {number // 100 % 1000}"
             taking.on_end(
                 ReadableSpan(name, context=context, resource=resource, status=status, start_time=1, end_time=2)
