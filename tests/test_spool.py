@@ -351,6 +351,20 @@ def test_a_file_that_was_removed_under_us_is_made_again(path: Path, start: Calla
     assert (1, 1) == (one.ledger.endings["spooled"], one.ledger.endings["undelivered"])
 
 
+@pytest.mark.scenario("F6")
+def test_a_file_that_was_cut_under_us_is_given_up_at_the_next_look(path: Path, start: Callable[..., Process]) -> None:
+    one = start()
+    one.fails(b"before")
+    (cut,) = files(path)
+    os.truncate(cut, 100)
+    one.looks()
+    one.fails(b"after")
+    assert [cut.name + BAD] == [file.name for file in files(path) if file.suffix == BAD]
+    assert 1 == sum(b"after" in file.read_bytes() for file in files(path))
+    assert (2, 1) == (one.buffer.spans_waiting, one.spool.count().damaged)
+
+
+@pytest.mark.scenario("F6")
 def test_a_directory_that_was_removed_under_us_is_made_again(path: Path, start: Callable[..., Process]) -> None:
     one = start()
     shutil.rmtree(path)

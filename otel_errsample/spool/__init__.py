@@ -122,9 +122,9 @@ class Spool:
         return True
 
     def _is_there(self) -> bool:
-        """Whether our file was not removed under us."""
+        """Whether our file was neither removed nor cut under us; writing where it was cut would be SIGBUS."""
         try:
-            return any(entry.name == self._name for entry in self._directory.entries())
+            return any(entry.name == self._name and entry.size == self._size for entry in self._directory.entries())
         except (Unusable, OSError):
             return False
 

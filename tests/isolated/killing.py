@@ -3,7 +3,8 @@
 Arguments: how many kills, a seed, and a compiled ring to try in place of the package's.
 
 A writer notes in memory that it shares with this process what it has written and what it has settled, after the fact
-and before it. It is killed by SIGKILL, SIGSEGV, SIGABRT or os._exit, in C or between two lines of Python.
+and before it. It is killed by SIGKILL, SIGSEGV, SIGABRT or os._exit, in C or between two lines of Python, and by the OOM
+killer where this process may make a memory cgroup.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -32,6 +35,10 @@ SETTLING, SETTLED = 1, 2
 HEADS = b"resource" * 20
 MARK = b"\x4a\x19\x0a\x13errsample.recovered\x12\x02\x10\x01"
 SIGNALS = {"SIGKILL": signal.SIGKILL, "SIGSEGV": signal.SIGSEGV, "SIGABRT": signal.SIGABRT, "_exit": signal.SIGUSR1}
+OOM = "OOM"
+# Where each version of cgroups has its memory controller, and what the limit is called there.
+CGROUPS = {"/sys/fs/cgroup/memory": "memory.limit_in_bytes", "/sys/fs/cgroup": "memory.max"}
+ALLOWED = 32 << 20
 
 
 def content(number: int, large: bool) -> bytes:
@@ -69,13 +76,46 @@ class Notes:
         self.memory[8 + number] = state
 
 
-def write(hot: Any, path: Path, notes: Notes, chance: random.Random, *, settles: bool, large: bool) -> None:
+@contextmanager
+def small_cgroup() -> Iterator[Path | None]:
+    """A cgroup with little memory; None where none can be made."""
+    for root, limit in CGROUPS.items():
+        group = Path(root) / f"errsample-{os.getpid()}"
+        if not (Path(root) / "cgroup.procs").exists():
+            continue
+        try:
+            group.mkdir()
+        except OSError:
+            continue
+        try:
+            (group / limit).write_text(str(ALLOWED))
+            yield group
+            return
+        except OSError:
+            continue
+        finally:
+            group.rmdir()
+    yield None
+
+
+def exhaust(group: Path) -> None:
+    """Ask for more memory than there is, until the OOM killer comes."""
+    (group / "cgroup.procs").write_text(str(os.getpid()))
+    taken = []
+    while True:
+        taken.append(b"x" * (1 << 20))
+
+
+def write(
+    hot: Any, path: Path, notes: Notes, chance: random.Random, group: Path | None, *, settles: bool, large: bool
+) -> None:
     """Until killed. A writer that settles never has more waiting than the ring holds."""
     faulthandler.disable()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for name in ("SIGSEGV", "SIGABRT"):
         signal.signal(SIGNALS[name], signal.SIG_DFL)
     signal.signal(signal.SIGUSR1, lambda *_: os._exit(9))
+    signal.signal(signal.SIGUSR2, lambda *_: exhaust(group) if group else None)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     os.truncate(descriptor, HEADER + 2 * SHELF)
     ring = hot.Ring(descriptor, HEADER + 2 * SHELF, 77, os.getpid(), 1)
@@ -131,7 +171,8 @@ def judge(hot: Any, image: bytes, notes: Notes, found: Counter[str], *, settles:
         found["lost"] += kept != numbers[len(numbers) - len(kept) :] or len(kept) < fitting
 
 
-def run(hot: Any, kills: int, seed: int) -> dict[str, Any]:
+def run(hot: Any, kills: int, seed: int, group: Path | None) -> dict[str, Any]:
+    signals = {**SIGNALS, OOM: signal.SIGUSR2} if group else SIGNALS
     chance = random.Random(seed)
     found: Counter[str] = Counter(records=0, lost=0, corrupt=0, twice=0, damaged=0)
     ways: Counter[str] = Counter()
@@ -142,7 +183,7 @@ def run(hot: Any, kills: int, seed: int) -> dict[str, Any]:
             pid = os.fork()
             if pid == 0:
                 try:
-                    write(hot, path, notes, random.Random(chance.random()), settles=settles, large=large)
+                    write(hot, path, notes, random.Random(chance.random()), group, settles=settles, large=large)
                 finally:
                     os._exit(3)
             while not notes.written:
@@ -150,10 +191,11 @@ def run(hot: Any, kills: int, seed: int) -> dict[str, Any]:
                     raise RuntimeError("the writer did not start")
                 time.sleep(0.0005)
             time.sleep(chance.random() ** 2 * 0.03)
-            way = chance.choice(list(SIGNALS))
+            way = chance.choice(list(signals))
             ways[way] += 1
-            os.kill(pid, SIGNALS[way])
-            os.waitpid(pid, 0)
+            os.kill(pid, signals[way])
+            status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            assert status == (-signal.SIGKILL if way == OOM else 9 if way == "_exit" else -signals[way]), (way, status)
             judge(hot, path.read_bytes(), notes, found, settles=settles, large=large)
             notes.memory.close()
     return {"kills": kills, "seed": seed, **found, "ways": dict(ways)}
@@ -175,7 +217,8 @@ def main() -> int:
         hot: Any = loaded(sys.argv[3])
     else:
         from otel_errsample import _hot as hot
-    print(json.dumps(run(hot, kills, seed)))
+    with small_cgroup() as group:
+        print(json.dumps(run(hot, kills, seed, group)))
     return 0
 
 

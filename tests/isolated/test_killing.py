@@ -38,7 +38,7 @@ def kill(kills: int, *module: str) -> dict[str, Any]:
 def test_no_acknowledged_record_is_lost_corrupt_or_found_twice() -> None:
     result = kill(KILLS)
     assert KILLS == sum(result["ways"].values())
-    assert 4 == len(result["ways"]), "every way to die"
+    assert {"SIGKILL", "SIGSEGV", "SIGABRT", "_exit"} <= result["ways"].keys(), "every way to die"
     assert result["records"] > 5 * KILLS
     assert (0, 0, 0, 0) == tuple(result[fault] for fault in ("lost", "corrupt", "twice", "damaged")), result
 
@@ -61,6 +61,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.scenario("F2")
 @pytest.mark.skipif(not LONG, reason="compiles four rings: ERRSAMPLE_LONG=1")
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_ring_is_caught(name: str, tmp_path: Path) -> None:
