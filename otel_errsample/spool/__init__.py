@@ -26,7 +26,7 @@ logger = logging.getLogger("otel_errsample")
 
 VARIABLE: Final = "OTEL_ERRSAMPLE_SPOOL_DIR"
 EVERY: Final = 30.0
-"""Seconds between two looks for files of processes that died; 20 % more or less, so that siblings look in turn."""
+"""Seconds, at most, between two looks for files of processes that died; up to a fifth less, so that siblings take turns."""
 SOON: Final = 0.2
 """Seconds between two looks while a file is being adopted."""
 MOST_FILES: Final = 128
@@ -141,7 +141,7 @@ class Spool:
         if self._adoption is None:
             if now < self._due:
                 return
-            self._due = now + EVERY * self._chance.uniform(0.8, 1.2)
+            self._due = now + EVERY * self._chance.uniform(0.8, 1.0)
             try:
                 if self._ring is not None and not self._is_there():
                     self._ring.abandon()  # what is in it is lost with us, what comes shall not be

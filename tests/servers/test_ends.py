@@ -5,11 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
 
 import pytest
 
+from otel_errsample._hot import Remains
+from otel_errsample.spool import EVERY
 from otel_errsample.testing.receiver import Receiver
-from otel_errsample.testing.replies import Reply
+from otel_errsample.testing.replies import Reply, unavailable
 from tests.servers.harness import PATIENCE, Program, ask
 from tests.servers.packages import require
 from tests.servers.playing import Arrived, played
@@ -54,6 +60,46 @@ def test_a_worker_killed_in_an_export_is_followed_by_one_that_exports() -> None:
             item.value.int_value for one in receiver.spans() for item in one.span.attributes if item.key == "number"
         ]
         assert [1] == numbers
+
+
+@pytest.mark.scenario("G5")
+@pytest.mark.parametrize("kind", ["sync", "gthread", "gevent"])
+def test_the_errors_of_a_killed_worker_are_sent_by_a_sibling(kind: str, tmp_path: Path) -> None:
+    require(("gunicorn", "gevent"))
+    away = threading.Event()
+    away.set()
+    with Receiver(script=lambda payload: unavailable() if away.is_set() else Reply()) as receiver:
+        application = "tests.servers.apps.wsgi:application"
+        options = ("--bind=127.0.0.1:0", "--workers=2", f"--worker-class={kind}", application)
+        variables = {"OTEL_ERRSAMPLE_FLUSH_ERRORS_MS": "0", "OTEL_ERRSAMPLE_SPOOL_DIR": str(tmp_path / "spool")}
+        with Program((sys.executable, "-m", "gunicorn", *options), OURS | variables | receiver.environ) as server:
+            port = int(server.wait_for(r"127\.0\.0\.1:(\d+)"))
+            server.wait_for("Booting worker with pid", 2)
+            for number in range(40):
+                ask(port, number)
+            left = {file: len(list(Remains(file.read_bytes()))) for file in (tmp_path / "spool").iterdir()}
+            assert 10 == sum(left.values()), "every fourth request fails"
+            file = max(left, key=lambda file: left[file])
+            os.kill(int(file.name.partition("-")[0]), signal.SIGKILL)
+            killed = time.monotonic()
+            away.clear()
+            assert receiver.wait_for(10, PATIENCE)
+            assert time.monotonic() - killed < EVERY
+            server.signal(signal.SIGTERM)
+            server.wait()
+        recovered = [
+            one
+            for one in receiver.spans()
+            if any(item.key == "errsample.recovered" and item.value.bool_value for item in one.span.attributes)
+        ]
+        assert left[file] == len(recovered)
+        numbers = Counter(
+            item.value.int_value for one in receiver.spans() for item in one.span.attributes if item.key == "number"
+        )
+        assert dict.fromkeys(range(0, 40, 4), 1) == {
+            number: times for number, times in numbers.items() if number % 4 == 0
+        }
+    assert [] == list((tmp_path / "spool").iterdir())
 
 
 @pytest.mark.parametrize("row", ["gunicorn-sync", "gunicorn-preload", "uvicorn-int", "celery-prefork"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections import Counter
 
 import pytest
 
@@ -33,3 +34,22 @@ def test_greenlets_go_on_beside_the_worker_and_sigterm_flushes_where_all_are_idl
             assert -signal.SIGTERM == program.wait(), program.printed
         assert 8 == len(receiver.spans()), program.printed
         assert "Traceback" not in program.printed, "the flush waited for what it sent"
+
+
+@pytest.mark.scenario("A6", "H3")
+@pytest.mark.parametrize("patched", ["early", "late"])
+def test_a_greenlet_that_keeps_the_cpu_or_gives_up_costs_no_span(patched: str) -> None:
+    require(("gevent",))
+    with Receiver(script=lambda payload: SLOW if b"slow" in payload else Reply()) as receiver:
+        variables = {"SIDE": "ours", "LINE": ""}
+        command = (sys.executable, "tests/servers/apps/greedy.py", patched)
+        with Program(command, variables | receiver.environ) as program:
+            assert 0 == program.wait(), program.printed
+        assert [
+            "kept the CPU",
+            "gave up: True",
+            "flushed: True, balanced: True",
+            "flushed: True, exported: 3, noted: {'worker': 1}",
+        ] == program.printed.splitlines()[-4:]
+        names = Counter(one.span.name for one in receiver.spans())
+        assert {"failing": 500 + (patched == "late"), "slow": 500} == names
