@@ -70,7 +70,8 @@ def run(
         if way.support is not None:
             environ["GRPC_ENABLE_FORK_SUPPORT"] = way.support
         done = subprocess.run(
-            [sys.executable, str(HERE / script), *arguments, str(ended)],
+            # From 3.12 on Python says of every fork beside threads what this is about.
+            [sys.executable, "-W", "ignore:This process:DeprecationWarning", str(HERE / script), *arguments, str(ended)],
             env=environ, capture_output=True, text=True, timeout=800, check=False,
         )  # fmt: skip
         assert (0, "") == (done.returncode, done.stderr)
