@@ -62,6 +62,7 @@ def sleep_of_now(used: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
 LIBRARIES = pytest.mark.parametrize("library", ["gevent", "eventlet"])
 
 
+@pytest.mark.scenario("H3")
 @LIBRARIES
 def test_the_thread_is_a_real_one_where_threads_are_patched(
     library: str, used: list[str], monkeypatch: pytest.MonkeyPatch

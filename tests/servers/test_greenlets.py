@@ -16,6 +16,7 @@ from tests.servers.packages import require
 SLOW = Reply(delay=1.0)  # who does not wait for it ends before
 
 
+@pytest.mark.scenario("H3")
 @pytest.mark.parametrize("library", ["gevent", "eventlet"])
 def test_greenlets_go_on_beside_the_worker_and_sigterm_flushes_where_all_are_idle(library: str) -> None:
     require((library,))
