@@ -179,7 +179,11 @@ _VARIABLE: Final = re.compile(
 def template(message: str) -> str:
     """The first line of a message, at most 200 characters, with what varies between two occurrences taken out."""
     line = message.lstrip("\n").partition("\n")[0][:200]
-    return _VARIABLE.sub(lambda found: f"<{found.lastgroup}>", line)
+    return _VARIABLE.sub(_placeholder, line)
+
+
+def _placeholder(found: re.Match[str]) -> str:
+    return f"<{found.lastgroup}>"
 
 
 def host_of(url: str) -> str | None:
