@@ -23,3 +23,9 @@ class Member:
         if self.fails_with is not None:
             raise self.fails_with
         return self.delivers
+
+    def shutdown(self) -> bool:
+        self.heard.append("shutdown")
+        if self.fails_with is not None:
+            raise self.fails_with
+        return self.delivers

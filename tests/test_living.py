@@ -55,3 +55,14 @@ def test_a_processor_sends_what_waits_and_goes_on() -> None:
         assert requests == len(transport.accepted)
     processor.shutdown()
     assert living.flush()
+
+
+def test_an_interpreters_end_shuts_everyone_down_although_one_fails(caplog: pytest.LogCaptureFixture) -> None:
+    members = [Member() for _ in range(3)]
+    members[1].fails_with = ValueError("no")
+    for member in members:
+        living.join(member)
+    with caplog.at_level(logging.ERROR):
+        living.end()
+    assert [["shutdown"]] * 3 == [member.heard for member in members]
+    assert ["a shutdown before the end of an interpreter failed"] == caplog.messages

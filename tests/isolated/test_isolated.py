@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,22 @@ def test_children_of_multiprocessing_send_what_is_queued(what: str, how: str) ->
         done = run("pooling.py", what, how, endpoint=receiver.endpoint, protocol="http/protobuf")
     assert (0, "") == (done.returncode, done.stderr)
     assert 100 == receiver.summary["distinct_span_ids"]
+
+
+@pytest.mark.scenario("G7")
+@pytest.mark.skipif(find_spec("_testcapi") is None, reason="this Python comes without its tests")
+@pytest.mark.parametrize(
+    ("first", "printed"),
+    [
+        ("main", ["worker running", "refused", "ended with 0", "sent 4", "main True True"]),
+        ("subinterpreter", ["worker running", "sent 3", "ended with 0"]),
+    ],
+)
+def test_one_interpreter_has_the_package_and_none_ends_the_process(first: str, printed: list[str]) -> None:
+    """Another one is refused; a subinterpreter that has it sends what waits, and ends without its worker."""
+    done = run("interpreting.py", first, endpoint="", protocol="grpc")
+    assert (0, "") == (done.returncode, done.stderr)
+    assert printed == [line.partition(":")[0] for line in done.stdout.splitlines()]
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other mallocs have other rules")
