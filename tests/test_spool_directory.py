@@ -127,7 +127,7 @@ def test_a_file_that_cannot_have_its_bytes_leaves_nothing_behind(
     with pytest.raises(Unusable, match=f"no file can be made in it \\({os.strerror(error)}\\)"):
         created(directory)
     assert [] == directory.entries()
-    assert descriptors == psutil.Process().num_fds()
+    assert descriptors >= psutil.Process().num_fds()  # gRPC closes those of a former test when it likes
 
 
 def test_a_file_whose_head_cannot_be_written_leaves_nothing_behind(directory: Directory) -> None:
