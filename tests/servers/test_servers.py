@@ -41,6 +41,7 @@ def plays(request: pytest.FixtureRequest) -> Iterator[Plays]:
         several.shutdown(cancel_futures=True)
 
 
+@pytest.mark.scenario("E6", "G5", "G6")
 @pytest.mark.timeout(600)  # the first waits for its turn among all of them
 @pytest.mark.parametrize("row", ROWS, ids=[row.id for row in ROWS])
 def test_a_clean_end_loses_nothing(row: Row, plays: Plays) -> None:
