@@ -1,5 +1,6 @@
 """Texts, events and attributes without their secrets; what has none stays the same object."""
 
+from cpython.bool cimport PyBool_Check
 from cpython.object cimport PyObject
 from cpython.unicode cimport PyUnicode_Check, PyUnicode_DATA, PyUnicode_GET_LENGTH, PyUnicode_KIND, PyUnicode_Substring
 from libc.stdint cimport uint8_t, uint64_t
@@ -244,7 +245,8 @@ cdef object clean_item(Scrubbing* job, object key, object value, int depth):
         if <str> key == "exception.stacktrace" and PyUnicode_Check(value):
             return clean_stack(job, value)
         if <str> key == "exception.type" or <str> key == "exception.escaped":
-            return value
+            # The SDK asks any other value for its text when it takes the copy.
+            return value if PyUnicode_Check(value) or PyBool_Check(value) else clean_value(job, value, depth)
     if PyUnicode_Check(key) and name_shows(key) and holds_text(value):
         job.found += 1
         return REDACTED

@@ -68,3 +68,16 @@ def test_a_rule_error_survives_pickling() -> None:
 )
 def test_suggests_the_nearest_word(word: str, expected: str) -> None:
     assert expected == did_you_mean(word, ["kind", "severity"])
+
+
+def test_what_a_terminal_would_obey_is_shown_as_it_is_written() -> None:
+    report = Report("a", "r")
+    report.add(0, "\x1b[31m", "unknown key '\x1b[31m\t\x85'", "write: \u202e")
+    with pytest.raises(RuleError) as caught:
+        report.finish()
+    (problem,) = caught.value.problems
+    assert ("\\x1b[31m", "unknown key '\\x1b[31m\\t\\x85'", "write: \\u202e") == (
+        problem.text,
+        problem.message,
+        problem.hint,
+    )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as WireSpan
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan, SpanProcessor, TracerProvider
@@ -307,6 +308,21 @@ class Broken(ReadableSpan):
     @property
     def links(self) -> Any:
         raise RuntimeError
+
+
+def test_a_flag_that_cannot_be_printed_costs_a_span_with_a_secret_nothing(make: Make) -> None:
+    class Unprintable:
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    bench = make()
+    held: Any = BoundedAttributes(128, {"exception.message": MESSAGE})
+    held._dict["exception.escaped"] = Unprintable()
+    event = Event("exception", held, 5)
+    context = SpanContext(1, 2, False, TraceFlags(1))
+    bench.processor.on_end(ReadableSpan("work", context=context, resource=Resource({}), events=[event]))
+    assert SECRET.encode() not in bench.sent()
+    assert {} == bench.processor.stats().internal_errors
 
 
 def test_a_stack_of_another_type_is_looked_at_and_not_kept_in_mind(make: Make) -> None:

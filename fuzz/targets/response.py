@@ -65,7 +65,7 @@ def check_answer(answer: Answer) -> None:
     assert len(answer.detail) <= 200
     assert SECRET not in answer.detail
     assert "k3y" not in answer.detail.split()
-    assert "by chance" not in answer.detail, "nothing of the request is quoted"
+    assert "from the request" not in answer.detail, "nothing of the request is quoted"
     assert 0 <= answer.rejected < 1 << 63
     assert answer.retry_after is None or 0 <= answer.retry_after <= 300
     if answer.retry_after is not None or answer.maybe_delivered:

@@ -37,7 +37,7 @@ class Report:
             at = self._origin(at)
         line = self._text.count("\n", 0, at) + 1
         column = at - self._text.rfind("\n", 0, at)
-        self._found.append((at, Problem(self._source, line, column, text[:60], message, hint)))
+        self._found.append((at, Problem(self._source, line, column, _shown(text)[:60], _shown(message), _shown(hint))))
         if len(self._found) == MAX_PROBLEMS:
             self.finish()
 
@@ -53,6 +53,11 @@ class Report:
 
     def _sorted(self) -> list[Problem]:
         return [problem for _, problem in sorted(self._found, key=lambda found: found[0])]
+
+
+def _shown(text: str) -> str:
+    """What a terminal and a log line may show: by an escape of YAML any character comes into a message."""
+    return text if text.isprintable() else "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def did_you_mean(word: str, choices: Iterable[str], nearness: float = 0.6) -> str:
