@@ -81,7 +81,7 @@ def environment(preload: str) -> dict[str, str]:
 
 
 def sees_a_planted_one(environ: Mapping[str, str]) -> bool:
-    done = subprocess.run([sys.executable, "-c", PLANTED], env=environ, check=False)
+    done = subprocess.run([sys.executable, "-c", PLANTED], cwd=TREE, env=environ, check=False)
     reported = any("heap-buffer-overflow" in path.read_text(errors="replace") for path in REPORTS.iterdir())
     for path in REPORTS.iterdir():
         path.unlink()
