@@ -44,13 +44,14 @@ def say(
     at: float = 0.0,
     rss: int = 0,
     state: str = "closed",
+    rules: str = "rules.yaml",
     faults: tuple[str, ...] = (),
     **endings: int,
 ) -> None:
     line = {
         "name": "steady", "pid": 7, "final": True, "at": at, "ended_here": 2, "rss": rss, "threads": 1, "files": 1,
         "faults": list(faults), "endings": {**dict.fromkeys(ENDINGS, 0), **endings}, "recovered": 0,
-        "spool": {"state": state, "overwritten": 0},
+        "spool": {"state": state, "overwritten": 0}, "rules_source": rules,
     }  # fmt: skip
     Said(process, line).write(directory)
 
@@ -101,6 +102,12 @@ def test_another_error_that_is_missing_and_not_counted_is_a_violation(tmp_path: 
     say(tmp_path, suppressed=1, delivered=1)
     (fault,) = judge(over, []).faults
     assert "1 errors have not arrived, 0 are counted as lost" in fault
+
+
+def test_the_default_rules_may_suppress_what_was_seen_before(tmp_path: Path) -> None:
+    over = run(tmp_path, NEW)
+    say(tmp_path, rules="default", suppressed=1)
+    assert [] == judge(over, []).faults
 
 
 def test_an_error_that_was_left_to_others_is_counted_by_whoever_adopted_it(tmp_path: Path) -> None:

@@ -82,13 +82,17 @@ def _compare(soak: Soak, said: dict[int, list[Said]], verdict: Verdict) -> None:
             ended[last.kind] += last.number
             verdict.ended[last.kind.name] += last.number
         missing = {kind: max(0, ended[kind] - arrived[book.process, kind]) for kind in Kind}
+        suppressed = missing[Kind.STORM]
         others = sum(missing[kind] for kind in (Kind.REPEATED, Kind.HOSTILE, Kind.UNWELCOME))
         if book.process not in said:  # it was killed before it looked at its books for the first time
             left += others
             left_and_counted += ended.total()
             continue
         word = said[book.process][-1]
-        others += max(0, missing[Kind.STORM] - word.ended_as("suppressed"))
+        if any(one.line["rules_source"] == "default" for one in said[book.process]):
+            # It started while the rules were broken: the default ones limit whatever comes again.
+            suppressed, others = suppressed + others, 0
+        others += max(0, suppressed - word.ended_as("suppressed"))
         counted = word.ended_as(*_LOST)
         if word.line["final"] and not word.ended_as("spooled"):
             if others > counted:
