@@ -343,7 +343,10 @@ def test_a_callback_is_asked_once_for_an_error_that_finds_no_room_to_wait() -> N
         for number in range(1000):
             with failing(it.tracer, f"error {number}"):
                 pass
-    assert len(it.spans()) == len(asked) == len(set(asked))
+    delivered = len(it.spans())
+    endings = it.processor.stats().endings
+    # On a busy machine the worker may be late, and what is kept then finds no room either.
+    assert len(set(asked)) == len(asked) == delivered + endings["evicted"] + endings["buffer_full"]
 
 
 def test_spans_that_stand_for_themselves_do_not_wait() -> None:
