@@ -32,8 +32,9 @@ def fail(provider: TracerProvider) -> None:
 def left_behind() -> Counter[str]:
     gc.collect()
     gc.collect()
-    # By type alone: what other tests left behind may refuse to say of what class it is.
-    counts = Counter(type(one).__name__ for one in gc.get_objects() if type(one) in (ErrorSpanProcessor, Worker))
+    # By type alone: what other tests left behind may refuse to say of what class it is, or to be compared.
+    kinds = (ErrorSpanProcessor, Worker)
+    counts = Counter(kind.__name__ for one in gc.get_objects() for kind in kinds if type(one) is kind)
     counts["threads"] = threading.active_count()
     counts["files"] = len(list(Path("/proc/self/fd").iterdir()))
     counts["members"] = len(living.members())
