@@ -100,9 +100,16 @@ def test_a_fork_waits_for_core_though_an_abort_has_closed_the_channel(monkeypatc
         ({"comm": "python\n", "schedstat": "0 9000 0\n"}, True),
         ({"comm": "lifeguard\n"}, True),
         ({"comm": "python\n"}, False),
-        ({}, False),
+        ({}, True),
     ],
-    ids=["of core", "ours", "has not run yet", "of core, no statistics", "ours, no statistics", "has just ended"],
+    ids=[
+        "of core",
+        "ours",
+        "has not run yet",
+        "of core, no statistics",
+        "ours, no statistics",
+        "ended while we looked",
+    ],
 )
 def test_threads_of_core_are_known_by_name_and_before_they_have_one(
     thread: dict[str, str], runs: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -112,6 +119,13 @@ def test_threads_of_core_are_known_by_name_and_before_they_have_one(
     for name, content in thread.items():
         (tmp_path / "4711" / name).write_text(content, encoding="ascii")
     assert runs == module._core_is_running()
+
+
+def test_core_has_ended_when_two_looks_in_a_row_see_nothing_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = [True, False, True, False, False]
+    monkeypatch.setattr(module, "_core_is_running", lambda: looks.pop(0))
+    module._settle(60.0)
+    assert [] == looks
 
 
 def test_a_compressed_answer_is_read() -> None:

@@ -204,10 +204,17 @@ def _uninstrumented(function: Callable[..., grpc.Channel]) -> Callable[..., grpc
 
 
 def _settle(patience: float) -> None:
-    """Wait until gRPC core has ended its threads, so that the process can fork."""
+    """Wait until gRPC core has ended its threads, so that the process can fork.
+
+    It takes two looks in a row that see none: a thread has not its own name yet in its first microseconds.
+    """
     deadline, pause = time.monotonic() + patience, threading.Event()
-    while time.monotonic() < deadline and _core_is_running():
+    quiet = not _core_is_running()
+    while time.monotonic() < deadline:
         pause.wait(_SETTLING_STEP)
+        before, quiet = quiet, not _core_is_running()
+        if before and quiet:
+            return
 
 
 def _core_is_running() -> bool:
@@ -215,21 +222,25 @@ def _core_is_running() -> bool:
         tasks = list(Path(_TASKS).iterdir())
     except OSError:
         return hasattr(os, "fork")  # no way to see it: give it all the time
-    return any(_is_of_core(task) for task in tasks)
+    try:
+        return any(_is_of_core(task) for task in tasks)
+    except OSError:
+        # A thread ended meanwhile, perhaps one of core, whose last deed was to start another that is not on the list.
+        return True
 
 
 def _is_of_core(task: Path) -> bool:
-    """Whether it is a thread of gRPC core, or one that has not run yet and may become one.
+    """Whether it is a thread of gRPC core, or one that has not run yet and may become one; OSError where it has ended.
 
     A thread has its maker's name until it first runs: after an abort early in a handshake 75 of 400 looks found all seven
     threads of core still without theirs.
     """
     # In this order: a thread that starts between the two is seen by its name.
-    return _told(task / "schedstat").startswith("0 ") or _told(task / "comm").startswith(_CORE_THREADS)
+    return _told(task / "schedstat").startswith("0 ") or (task / "comm").read_text().startswith(_CORE_THREADS)
 
 
 def _told(path: Path) -> str:
     try:
         return path.read_text()
-    except OSError:  # the thread has just ended, or the kernel does not tell
+    except OSError:  # the kernel does not tell
         return ""
