@@ -30,13 +30,14 @@ Grouped = dict[tuple[bytes, str], dict[tuple[bytes, str], list[bytes]]]
 
 
 def grouped(data: bytes) -> Grouped:
-    """Spans by what resource and scope read as: the official encoder keeps no scope and an empty one apart, ours not."""
+    """Spans in any order, by what their resource and scope read as: official ones keep no scope and an empty one apart."""
     groups: Grouped = {}
     for resource in ExportTraceServiceRequest.FromString(data).resource_spans:
         scopes = groups.setdefault((resource.resource.SerializeToString(), resource.schema_url), {})
         for scope in resource.scope_spans:
             spans = scopes.setdefault((scope.scope.SerializeToString(), scope.schema_url), [])
             spans += [span.SerializeToString() for span in scope.spans]
+            spans.sort()
     return groups
 
 
