@@ -23,7 +23,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m chaos", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 16))
     parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", default=names)
-    parser.add_argument("--protocol", nargs="+", choices=matrix.PROTOCOLS, default=matrix.PROTOCOLS)
+    parser.add_argument(
+        "--protocol", nargs="+", choices=matrix.PROTOCOLS, default=matrix.PROTOCOLS, help="outages: the first of them"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
     chance = random.Random(options.seed)

@@ -1,4 +1,4 @@
-"""The application that the faults happen to. Arguments: stock or ours, protocol, what happens, after how many failed spans.
+"""The application that the faults happen to. Arguments: stock or ours, protocol, what happens, after how many errors.
 
 It says when it begins. With 0 spans it is the next start of the same service: it lives for a moment, and ends.
 """

@@ -14,8 +14,6 @@ from typing import Final
 HOUR: Final = 3600
 VARIABLE: Final = "CHAOS_CLOCK"
 _SOURCE: Final = Path(__file__).with_name("clock.c")
-
-
 _COMPILER: Final = (sysconfig.get_config_var("CC") or "cc").split()
 
 CAN_STEP: Final = sys.platform == "linux" and shutil.which(_COMPILER[0]) is not None

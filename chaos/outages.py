@@ -37,7 +37,7 @@ Cell = dict[str, Any]
 
 @dataclass(frozen=True)
 class Outage:
-    """A row: what the receiver does for so many seconds, at so many spans a second, of which so many in 100 are errors."""
+    """A row: what the receiver does for so many seconds, at so many spans a second, so many in 100 of them errors."""
 
     how: str
     seconds: float

@@ -1,8 +1,8 @@
 """An application at a steady rate for the outages: `python -m chaos.working ARM PROTOCOL RATE ERRORS SECONDS`.
 
 Of a hundred spans ERRORS are errors, nine out of ten of one fingerprint and the tenth of a new one; the others are
-healthy, and all of them are to be kept. It says when it begins, works, shuts down, and prints what it saw as one line of JSON: the spans by
-kind, what `on_end` costs in each second (median, CPU), and its memory.
+healthy, and all of them are to be kept. It says when it begins, works, shuts down, and prints what it saw as one line of
+JSON: the spans by kind, what `on_end` costs in each second (median, CPU), and its memory.
 """
 
 from __future__ import annotations

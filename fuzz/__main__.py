@@ -77,18 +77,13 @@ def replay(name: str) -> tuple[bool, str]:
 def keep(name: str) -> tuple[bool, str]:
     """Add to the corpus, of what was found in earlier runs, as little as reaches the same places."""
     before = len(list((CORPUS / name).iterdir()))
-    command = [
-        sys.executable,
-        "-m",
-        "fuzz.engine",
-        name,
-        "-set_cover_merge=1",
-        str(CORPUS / name),
-        str(BUILT / "corpus" / name),
-    ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
-    after = len(list((CORPUS / name).iterdir()))
-    return done.returncode == 0, f"{name:12} {before} inputs, now {after}"
+    found = BUILT / "found"
+    found.mkdir(parents=True, exist_ok=True)
+    options = ["-set_cover_merge=1", f"-artifact_prefix={found}/{name}-"]
+    command = [sys.executable, "-m", "fuzz.engine", name, *options, str(CORPUS / name), str(BUILT / "corpus" / name)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, errors="replace", check=False)
+    line = f"{name:12} {before} inputs, now {len(list((CORPUS / name).iterdir()))}"
+    return done.returncode == 0, line if done.returncode == 0 else f"{line}\n{done.stderr[-_LAST:]}"
 
 
 def main() -> int:

@@ -320,11 +320,7 @@ class Worker:
         token = attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
         try:
             self._drain(target, errors_only=False, deadline=deadline)
-        except (
-            Exception,
-            SystemExit,
-            GeneratorExit,
-        ):  # the exporter's; Ctrl-C and timeouts of greenlets are the caller's
+        except (Exception, SystemExit, GeneratorExit):  # of the exporter; Ctrl-C and a greenlet's time-out go on
             self._ledger.swallow("worker")
             self._back_off.failed(self._monotonic(), None)
         finally:

@@ -1,4 +1,4 @@
-"""`python -m chaos.soak [--minutes N] [--seed N] [--json FILE] [--keep DIRECTORY]`: applications under random faults, and their books.
+"""`python -m chaos.soak [--minutes N] [--seed N] [--json FILE] [--keep DIRECTORY]`: applications under random faults.
 
 Exit status 1 where a span is missing that no ending accounts for, more came twice than requests were interrupted, the
 books did not balance at one of the looks, one every second, or an application grew.

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
+from chaos.render import markdown as table
+
 RESULTS: Final = Path(__file__).with_name("results.json")
 _HEAD: Final = (
     "Seed", "Minutes", "Faults", "Processes", "Looks at the books", "Spans ended", "Errors of new fingerprints: arrived",
@@ -23,9 +25,8 @@ def add(run: dict[str, Any], path: Path) -> None:
 
 def markdown(path: Path = RESULTS) -> str:
     runs = json.loads(path.read_text(encoding="utf-8"))
-    lines = ["| " + " | ".join(line) + " |" for line in (_HEAD, ["---"] * len(_HEAD), *_rows(runs))]
     stacks = sorted({f"Python {run['with']['python']}, opentelemetry-sdk {run['with']['sdk']}" for run in runs})
-    return "\n".join(lines) + f"\n\nRun on {'; '.join(stacks)}."
+    return f"{table(_HEAD, _rows(runs))}\n\nRun on {'; '.join(stacks)}."
 
 
 def _rows(runs: Iterable[dict[str, Any]]) -> Iterable[list[str]]:

@@ -14,7 +14,7 @@ from chaos.soak.said import Said, lines
 MOST_GROWTH: Final = 8 << 20
 """Bytes of resident memory, the median of the last three calms less that of the three after the first.
 
-Between neighbours it goes up and down by 6 MiB: 4 MiB are the buffer's, and messages of 1 MB leave holes in the heap.
+Between neighbours it goes up and down by up to 9 MiB: 4 MiB are the buffer's, and messages of 1 MB leave holes in the heap.
 """
 OF_CALMS: Final = 3
 MORE_THREADS: Final = 2

@@ -17,7 +17,7 @@ from tests.isolated.leaking import PLANTED, ROUNDS, THINGS
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 LONG = os.environ.get("ERRSAMPLE_LONG") == "1"
-TIMES = 150  # in each of the rounds: a thousand in all, and what one leaves behind stands out from what is remembered
+TIMES = 150  # in each of the rounds: 1,200 in all, and what one leaves behind stands out from what is remembered
 SPANS = 10_000_000 if LONG else 200_000
 
 pytestmark = [
