@@ -233,7 +233,7 @@ cdef class Classifier:
             facts.origin = note.origin
             facts.propagated = note.origin != 0
             facts.shared_verdict, facts.shared_rule = note.verdict, note.rule
-            called = note.error.dependencys
+            called = note.error.laid_to_dependency
         else:
             others = [link.exception for link in links[1:]]
             if (<Link> links[0]).info.group:
@@ -242,11 +242,11 @@ cdef class Classifier:
                 note = self.origins.find(exception, span)
                 if note != NULL:
                     facts.origin = note.origin
-                    called = note.error.dependencys
+                    called = note.error.laid_to_dependency
                     break
         if called and it.fault < 0 and facts.fault_code == FAULT_SELF and (TRANSIENT_BITS >> it.kind) & 1:
             facts.fault_code = FAULT_DEPENDENCY
-        facts.raised.dependencys = facts.fault_code == FAULT_DEPENDENCY
+        facts.raised.laid_to_dependency = facts.fault_code == FAULT_DEPENDENCY
         return 0
 
     cdef ErrorFacts fill(self, Failure it):

@@ -92,8 +92,6 @@ cpdef dict enrich(
         room -= ORIGIN_BYTES
         room = put(extra, attributes, "error.type", error_type(facts), TYPE_LENGTH, room)
         room = put(extra, attributes, "errsample.fingerprint", facts.fingerprint, TYPE_LENGTH, room)
-        for alias in fingerprint_aliases:
-            room = put(extra, attributes, alias, facts.fingerprint, TYPE_LENGTH, room)
         room = put(extra, attributes, "errsample.kind", <str> KINDS[facts.kind_code], TYPE_LENGTH, room)
         if facts.origin:
             put_origin(extra, attributes, facts)
@@ -107,6 +105,8 @@ cpdef dict enrich(
         room = put(extra, attributes, "errsample.domain", facts.domain, TYPE_LENGTH, room)
         room = put(extra, attributes, "errsample.recovery", <str> RECOVERIES[facts.recovery_code], TYPE_LENGTH, room)
         room = put(extra, attributes, "errsample.source", <str> SOURCES[facts.source_code], TYPE_LENGTH, room)
+        for alias in fingerprint_aliases:
+            room = put(extra, attributes, alias, facts.fingerprint, TYPE_LENGTH, room)
         room = put(extra, attributes, "errsample.culprit", facts.culprit, CULPRIT_LENGTH, room)
         room = put(extra, attributes, "errsample.stack_hash", facts.stack_hash, TYPE_LENGTH, room)
         if facts.group_types is not None:

@@ -13,7 +13,7 @@ cdef struct Raised:
     size_t address
     size_t cls
     size_t place        # code and instruction of the raise point, mixed
-    bint dependencys    # a span that it left laid it to a dependency
+    bint laid_to_dependency     # by a span that it left
 
 
 @cython.final

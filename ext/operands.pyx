@@ -148,8 +148,8 @@ cdef object read_operand(Look* look, tuple operand):
         if source == FROM_ATTRIBUTE:
             items = <object> look.attributes
         else:
-            items = span_resource(<object> look.span)
-            items = plain_dict(items.attributes) if items is not None else None
+            items = getattr(span_resource(<object> look.span), "attributes", None)
+            items = plain_dict(items) if items is not None else None
         if items is not None:
             for name in <tuple> operand[1]:
                 value = attribute_value(items, <str> name)

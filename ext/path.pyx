@@ -158,7 +158,8 @@ cdef class Path:
             ending = self.end(span, &decided)
         except BaseException as error:
             self.swallow("on_end", error)
-            decided |= isinstance(error, MemoryError)   # a copy would cost more of it
+            # No memory for a copy, or a Ctrl-C that would be handled once more in the Python code that makes it.
+            decided |= isinstance(error, MemoryError) or not isinstance(error, Exception)
         if ending == INTERNAL_ERROR and not decided:    # out here, where the application's exception is the live one
             ending = self.end_mended(span)
         if ending != PENDING:
@@ -178,7 +179,7 @@ cdef class Path:
             return INTERNAL_ERROR
 
     cdef int end(self, object span, int* decided) except -2:
-        """The span's ending, or PENDING when the buffer has it; what raises before it is `decided` left no trace."""
+        """The span's ending, or PENDING when the buffer has it; what raises before it is `decided` may be tried anew."""
         cdef object context, attributes, events, status
         cdef ErrorFacts facts
         cdef RuleTable table = self.table       # the one whose rule it is, whatever comes into force meanwhile
@@ -187,8 +188,7 @@ cdef class Path:
         cdef Mark mark
         cdef Standing standing
         cdef Asked asked
-        cdef bint sampled, on_path, waits = False
-        cdef int ending
+        cdef int ending, sampled, on_path, waits = False
         if self.buffer.closed:
             return AFTER_SHUTDOWN
         context = span_context(span)
@@ -203,14 +203,14 @@ cdef class Path:
                 return LEFT_TO_HEAD
             return self.plainly(span, context, attributes, events, status, None, sampled, None)
         ask_names(attributes, &asked)
-        facts = classifier.classify(span, context, attributes, events, status, self.tracker.take(context), &asked)
+        facts = classifier.classify(span, context, attributes, events, status, self.tracker.held(context), &asked)
+        self.tracker.take(context)
         if sampled and self.leaves_head_sampled:
             self.ledger.errors += facts is not None and facts.error
             return LEFT_TO_HEAD
         marking = self.marks.take(context, &mark)
         on_path = mark.span != 0
-        standing.follows = standing.partial = False
-        standing.left_out = 0
+        memset(&standing, 0, sizeof(standing))
         if self.tracing:
             marking = self.undecided.ask(context, &mark, marking, &standing)
         decide(table, span, context, attributes, &asked, facts, sampled, mark.span != 0, &decision)

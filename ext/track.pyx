@@ -50,6 +50,10 @@ cdef class Tracker:
         if len(self.addresses) > TRACKED:
             self.addresses.popitem(last=False)
 
+    cdef inline size_t held(self, object context) except? 0:
+        """As take, and keeps it: reading the span may fail, and then a copy of it is read."""
+        return self.addresses.get(context_span_id(context), 0) if self.addresses else 0
+
     cpdef size_t take(self, object context) except? 0:
         """The address noted for the span with this SpanContext, 0 for none; forgets it."""
         if not self.addresses or context is None:

@@ -64,10 +64,12 @@ cdef inline void settle_twin(Record* record) noexcept:
 cdef void leave_twin(Record* record) noexcept:
     """The record is evicted, on the thread of some span, where no system call may be made."""
     cdef Twin* twin = twin_of(record)
+    cdef Keeper keeper
     if twin.keeper != NULL:
-        (<Keeper> twin.keeper).leave(twin.place)
-        Py_DECREF(<Keeper> twin.keeper)
+        keeper = <Keeper> twin.keeper
         twin.keeper = NULL
+        keeper.leave(twin.place)
+        Py_DECREF(keeper)
 
 
 cdef inline void release_twin(Record* record) noexcept:

@@ -26,9 +26,8 @@ INTERNAL_DOMAIN: Final = (
     r")$"
 )
 
-
-# Ours say what they say.
-ATTRIBUTE_NAME: Final = r"^(?!errsample\.)[A-Za-z_][A-Za-z0-9_.-]{0,99}$"
+# What has a meaning of its own here is no name for a fingerprint.
+ATTRIBUTE_NAME: Final = r"^(?!errsample\.|exception\.|error\.type$)[A-Za-z_][A-Za-z0-9_.-]{0,99}$"
 
 
 def _is_attribute_name(text: str) -> bool:
@@ -36,7 +35,7 @@ def _is_attribute_name(text: str) -> bool:
 
 
 def _is_internal_domain(text: str) -> bool:
-    from otel_errsample.peers import is_internal_domain  # and ipaddress, for those who list any
+    from otel_errsample.peers import is_internal_domain  # which imports this
 
     return is_internal_domain(text)
 

@@ -36,6 +36,9 @@ START_AGAIN = 1.0
 ANSWER_PATIENCE = 0.02
 # How long a shutdown waits for an aborted request to come back.
 ABORT_PATIENCE = 0.1
+# What an exporter or a logging filter may raise on the caller's thread; Ctrl-C and the time-out of a greenlet are the
+# caller's own.
+THEIRS = (Exception, SystemExit, GeneratorExit)
 
 
 class Chore(Protocol):
@@ -280,8 +283,10 @@ class Worker:
     def _report(self, say: Callable[..., None], *what: object) -> None:
         try:
             say(*what)
-        except BaseException:  # a filter of the application's loggers, say: deliveries go on
+        except BaseException as error:  # of a filter on the application's loggers, say: deliveries go on
             self._ledger.swallow("report")
+            if self._thread != _thread.get_ident() and not isinstance(error, THEIRS):
+                raise
 
     # -- flush and stop, from other threads
 
@@ -320,7 +325,7 @@ class Worker:
         token = attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
         try:
             self._drain(target, errors_only=False, deadline=deadline)
-        except (Exception, SystemExit, GeneratorExit):  # of the exporter; Ctrl-C and a greenlet's time-out go on
+        except THEIRS:
             self._ledger.swallow("worker")
             self._back_off.failed(self._monotonic(), None)
         finally:
@@ -362,13 +367,13 @@ class Worker:
             self._sink.close()
         except BaseException as error:  # a user's exporter may raise in shutdown()
             self._ledger.swallow("exporter")
-            if self._thread is None and not isinstance(error, (Exception, SystemExit, GeneratorExit)):
-                raise  # the caller's own Ctrl-C
+            if self._thread is None and not isinstance(error, THEIRS):
+                raise
 
     # -- fork
 
     def pause(self) -> None:
-        """Before a fork: no request in flight and no connection open, or the sink's patience was spent on trying.
+        """Before a fork: no request in flight and no connection open, or 20 ms and the sink's patience were spent.
 
         A child forked while gRPC is sending can hang inside os.fork (grpc #18075), or end by SIGABRT when it sends.
         """
@@ -393,6 +398,7 @@ class Worker:
         """Start from nothing: no thread, no lock and no request survives a fork."""
         self._reset()
         self._chance.seed()
+        self._reporter.restart_in_child()
         self._sink.forget()
 
     def _interrupt(self) -> None:

@@ -10,9 +10,9 @@ from typing import Final
 
 from otel_errsample.config import INTERNAL_DOMAIN
 
-# Names that the public DNS never has: RFC 6761, RFC 6762 (Kubernetes' cluster.local is inside), RFC 8375, and the one
-# that ICANN keeps free for private use.
-_PRIVATE: Final = ("localhost", "local", "home.arpa", "internal")
+# Names that the public DNS never has: RFC 6761, RFC 6762 (Kubernetes' cluster.local is inside), RFC 8375, the one that
+# ICANN keeps free for private use, and Kubernetes' short form of a service.
+_PRIVATE: Final = ("localhost", "local", "home.arpa", "internal", "svc")
 
 _LONGEST_HOST: Final = 300  # characters; a name has 253
 _REMEMBERED_HOSTS: Final = 1024
@@ -51,8 +51,8 @@ def outside(domains: Iterable[str]) -> Callable[[str], str | None]:
 
 
 def _bare(host: str) -> str:
-    """The host in lower case, without a port, the brackets of an address or the dot at the end of a full name."""
-    name = host.strip().lower()
+    """The host, of several the first, in lower case, without a port, an address' brackets or the dot of a full name."""
+    name = host.partition(",")[0].strip().lower()
     if name.startswith("["):
         return name[1:].partition("]")[0]
     if name.count(":") == 1:

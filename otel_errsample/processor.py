@@ -244,9 +244,11 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         self.settle_traces(True)
         self.buffer.close()
         self.settle_traces(True)  # what began to wait in between
-        self._shut_down = self._worker.stop(timeout_millis / 1e3)
-        if self._spool is not None:
-            self._spool.close()
+        try:
+            self._shut_down = self._worker.stop(timeout_millis / 1e3)
+        finally:
+            if self._spool is not None:
+                self._spool.close()
         endings = self.ledger.endings
         self._reporter.gave_up(endings["undelivered"] + endings["delivery_unknown"], endings["spooled"])
 

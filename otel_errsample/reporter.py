@@ -44,7 +44,7 @@ class Reporter:
 
     def crowded(self, lost: int) -> None:
         """Say how many spans found no room since it was said last, of `lost` so far; at most once a minute."""
-        more = lost - self._crowded_out if lost >= self._crowded_out else lost  # a forked child counts from zero
+        more = lost - self._crowded_out
         if not more or self._monotonic() < self._next_crowded:
             return
         self._crowded_out = lost
@@ -55,6 +55,10 @@ class Reporter:
             more,
             self._endpoint,
         )
+
+    def restart_in_child(self) -> None:
+        """After a fork: the counts begin at zero."""
+        self._crowded_out = 0
 
     def gave_up(self, lost: int, spooled: int) -> None:
         """Say at shutdown that spans could not be delivered."""

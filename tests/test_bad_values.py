@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
 
 from otel_errsample import ErrorSpanProcessor
 from otel_errsample.testing.receiver import Receiver
@@ -82,3 +84,33 @@ def test_objects_that_refuse_to_be_read(receiver: Receiver, bad: Bad, monkeypatc
 @pytest.mark.parametrize("bad", of("B7"))
 def test_what_is_too_large_is_cut(receiver: Receiver, bad: Bad, monkeypatch: pytest.MonkeyPatch) -> None:
     arrive(receiver, bad, monkeypatch)
+
+
+def test_a_span_that_cannot_be_read_as_it_is_keeps_what_was_handled_when_it_started() -> None:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(ErrorSpanProcessor("keep", exporter=exporter))
+    try:
+        raise ValueError("handled before")
+    except ValueError:
+        span = provider.get_tracer("tests").start_span("cleaning up", attributes={"key": "value"})
+        span.set_status(StatusCode.ERROR)
+        span._events = 7  # type: ignore[attr-defined]
+        span.end()
+    provider.force_flush()
+    (exported,) = exporter.get_finished_spans()
+    assert exported.attributes is not None
+    assert "status" == exported.attributes["errsample.source"], "and not the live exception, which is an older one"
+
+
+def test_a_rule_about_a_resource_that_is_none_does_not_match() -> None:
+    exporter = InMemorySpanExporter()
+    processor = ErrorSpanProcessor('here: drop if resource["service.name"] exists; rest: keep', exporter=exporter)
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(processor)
+    span = provider.get_tracer("tests").start_span("odd")
+    span._resource = 7  # type: ignore[attr-defined]
+    span.end()
+    provider.force_flush()
+    assert 1 == len(exporter.get_finished_spans())
+    assert not processor.stats().internal_errors

@@ -217,6 +217,7 @@ def test_none_in_code_counts_as_not_given() -> None:
         pytest.param("in_app_include", ["shop", ""], "a list or tuple of non-empty strings", id="empty prefix"),
         pytest.param("in_app_include", [1], "a list or tuple of non-empty strings", id="prefix as a number"),
         pytest.param("fingerprint_aliases", ["errsample.kind"], "a list or tuple of attribute names", id="one of ours"),
+        pytest.param("fingerprint_aliases", ["error.type"], "a list or tuple of attribute names", id="the class"),
         pytest.param("internal_domains", ["a.example", "*.b"], "a list or tuple of domains and networks", id="a glob"),
     ],
 )

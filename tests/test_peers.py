@@ -42,6 +42,8 @@ OWN = [
     "postgres",
     "postgres:5432",
     "orders.shop.svc.cluster.local",
+    "orders.shop.svc:8080",
+    "10.0.0.1,203.0.113.9",
     "printer.local.",
     "ip-10-0-0-1.ec2.internal",
     "nas.home.arpa",

@@ -71,8 +71,13 @@ def test_spans_that_find_no_room_are_a_line_a_minute_with_how_many_there_were(
     clock.advance(EVERY)
     reporter.crowded(1_000)
     assert 2 == len(caplog.messages)
+    reporter.restart_in_child()
+    reporter.crowded(1_007)
+    assert caplog.messages[2].startswith("1007 spans found no room"), "a forked child counts from zero"
+    clock.advance(EVERY)
+    reporter.restart_in_child()
     reporter.crowded(7)
-    assert caplog.messages[2].startswith("7 spans found no room"), "a forked child counts from zero"
+    assert caplog.messages[3].startswith("7 spans found no room"), "a forked child counts from zero"
 
 
 def test_a_shutdown_with_losses_is_said(reporter: Reporter, caplog: pytest.LogCaptureFixture) -> None:

@@ -253,6 +253,19 @@ def test_a_secret_is_told_by_its_name_before_the_name_is_taken_for_an_echo() -> 
     assert "no room for *** of ***" == redact("no room for password=q7ogyjey4XVX of s3cr3t-pw", b"password=[redacted]")
 
 
+@pytest.mark.parametrize(
+    ("header", "password"),
+    [
+        ("Basic  c29tZW9uZTpzM2NyM3QtcHc=", "s3cr3t-pw"),
+        ("basic c29tZW9uZTpzM2NyM3QtcHc", "s3cr3t-pw"),
+        ("Basic c29tZW9uZTpw5HNzd/ZydA==", "p\xe4ssw\xf6rt"),
+    ],
+    ids=["two blanks", "without padding", "Latin-1"],
+)
+def test_a_password_is_known_however_it_was_encoded(header: str, password: str) -> None:
+    assert "*** was not expected" == Redactor((header,))(f"{password} was not expected")
+
+
 @given(st.text(max_size=300), st.text(max_size=300))
 def test_cleaned_text_is_short_printable_and_without_the_secret(before: str, after: str) -> None:
     cleaned = Redactor(("Bearer s3cr3t-token",))(f"{before}s3cr3t-token{after}")

@@ -37,7 +37,7 @@ _INSIDE: Final[dict[str, Callable[[str, str], bool]]] = {
 }
 _COMPARISONS: Final = ("", "exists", "in", "not in", *_ORDERINGS)
 # A dependency's fault, where the dependency is a third party: the one fault that its view tells from the others.
-_THIRD_PARTYS: Final = "dependency " + THIRD_PARTY
+_FAULT_OF_THIRD_PARTY: Final = "dependency " + THIRD_PARTY
 # Present, and of a type that compares with nothing: a list or bytes.
 _OTHER: Final = object()
 
@@ -211,7 +211,7 @@ def _samples(operand: Operand, tests: Sequence[Predicate]) -> list[object]:
     if operand.source == "fact" and operand.name in FLAGS:
         return [True, False]
     if operand.source == "fact" and operand.name in CHOICES:
-        third = [_THIRD_PARTYS] if operand.name == "fault" else []
+        third = [_FAULT_OF_THIRD_PARTY] if operand.name == "fault" else []
         return [*CHOICES[operand.name], *third, None]
     constants = [value for test in tests for value in _wanted(test)]
     texts = {value for value in constants if isinstance(value, str)}
@@ -229,7 +229,7 @@ def _samples(operand: Operand, tests: Sequence[Predicate]) -> list[object]:
 
 def _wanted(test: Predicate) -> tuple[str | int | float | bool, ...]:
     if test.about_third_parties:
-        return (_THIRD_PARTYS,)
+        return (_FAULT_OF_THIRD_PARTY,)
     if isinstance(test.value, Word):
         return tuple(VIEWS.get(test.value.name, ()))
     constants = test.value if isinstance(test.value, tuple) else (test.value,)
@@ -239,7 +239,7 @@ def _wanted(test: Predicate) -> tuple[str | int | float | bool, ...]:
 def _passes(test: Predicate, value: object) -> bool:
     if test.op in ("", "exists"):
         return value is True if test.op == "" else value is not None
-    if value == _THIRD_PARTYS and not test.about_third_parties:
+    if value == _FAULT_OF_THIRD_PARTY and not test.about_third_parties:
         value = "dependency"
     wanted = [constant for constant in _wanted(test) if _type(constant) is _type(value)]
     if value is None or not wanted:

@@ -37,7 +37,9 @@ class Report:
             at = self._origin(at)
         line = self._text.count("\n", 0, at) + 1
         column = at - self._text.rfind("\n", 0, at)
-        self._found.append((at, Problem(self._source, line, column, _shown(text)[:60], _shown(message), _shown(hint))))
+        self._found.append(
+            (at, Problem(self._source, line, column, _shown(text[:60])[:60], _shown(message), _shown(hint)))
+        )
         if len(self._found) == MAX_PROBLEMS:
             self.finish()
 

@@ -45,6 +45,7 @@ _COMPRESSED = (b"\x1f", b"\x78")
 # another user of grpcio keeps them alive, and so does, for its time, an attempt to connect to a silent address.
 _CORE_THREADS = ("grpc", "event_engine", "lifeguard", "timer_manager", "default-execut", "resolver-execut")
 _TASKS = "/proc/self/task"
+_OWN_TIME = "/proc/thread-self/schedstat"
 _SETTLING_STEP = 0.001
 
 # Channels inherited by a fork. Dropping the last reference would call into grpcio's inherited state and may hang.
@@ -235,8 +236,10 @@ def _is_of_core(task: Path) -> bool:
     A thread has its maker's name until it first runs: after an abort early in a handshake 75 of 400 looks found all seven
     threads of core still without theirs.
     """
-    # In this order: a thread that starts between the two is seen by its name.
-    return _told(task / "schedstat").startswith("0 ") or (task / "comm").read_text().startswith(_CORE_THREADS)
+    # In this order: a thread that starts between the two is seen by its name. A kernel that keeps no account says 0 of
+    # every thread, this one too.
+    new = _told(task / "schedstat").startswith("0 ") and not _told(Path(_OWN_TIME)).startswith("0 ")
+    return new or (task / "comm").read_text().startswith(_CORE_THREADS)
 
 
 def _told(path: Path) -> str:

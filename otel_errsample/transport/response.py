@@ -78,11 +78,13 @@ def _parts(secret: str) -> Iterator[str]:
     scheme, _, token = secret.rpartition(" ")
     yield secret
     yield token
-    if scheme.lower() == "basic":
+    if scheme.strip().lower() == "basic":
         try:
-            yield base64.b64decode(token, validate=True).decode().partition(":")[2]
+            told = base64.b64decode(token + "=" * (-len(token) % 4), validate=True)
         except ValueError:
             return  # not what it says
+        for encoding in ("utf-8", "latin-1"):
+            yield told.decode(encoding, "replace").partition(":")[2]
 
 
 def _without_echoes(text: str, payload: bytes) -> str:
