@@ -179,7 +179,7 @@ cdef class Path:
             return INTERNAL_ERROR
 
     cdef int end(self, object span, int* decided) except -2:
-        """The span's ending, or PENDING when the buffer has it; what raises before it is `decided` may be tried anew."""
+        """The span's ending, or PENDING when the buffer has it; what raises before it is `decided` is tried anew."""
         cdef object context, attributes, events, status
         cdef ErrorFacts facts
         cdef RuleTable table = self.table       # the one whose rule it is, whatever comes into force meanwhile
