@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import resource
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -27,6 +30,42 @@ def test_what_was_written_is_found_without_the_ring_being_closed(tmp_path: Path)
     assert all(ring.write(FIRST, record) is not None for record in written)
     assert ([[], [recovered(record) for record in written]], 0) == left_in(path.read_bytes())
     assert 2 == ring.waiting == ring.written
+
+
+# Writes much, and the ring's own pages back, and says so each time.
+BUSY = """
+import os, sys
+other, ring = os.open(sys.argv[1] + ".busy", os.O_WRONLY | os.O_CREAT), os.open(sys.argv[1], os.O_RDONLY)
+while True:
+    os.pwrite(other, bytes(8 << 20), 0)
+    os.fdatasync(other)
+    os.fdatasync(ring)
+    print(flush=True)
+"""
+
+
+@pytest.mark.scenario("F9")
+@pytest.mark.skipif(not hasattr(resource, "RUSAGE_THREAD"), reason="needs the account of a thread")
+def test_a_disk_that_is_busy_makes_nobody_wait(tmp_path: Path) -> None:
+    """Who waits gives the processor up, which the kernel counts; a page that is being written back takes a fault."""
+    ring = a_ring(tmp_path / "a.spool", 1 << 20)
+    record = pieces(b"x" * 1000)
+    appended = rounds = 0
+    with subprocess.Popen([sys.executable, "-c", BUSY, str(tmp_path / "a.spool")], stdout=subprocess.PIPE) as disk:
+        assert disk.stdout is not None
+        disk.stdout.readline()
+        os.set_blocking(disk.stdout.fileno(), False)
+        deadline = time.monotonic() + 60
+        before = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+        while (rounds < 5 or appended < 100_000) and time.monotonic() < deadline:
+            for _ in range(1000):
+                assert ring.write(REPEATED, record) is not None
+            appended += 1000
+            rounds += len(disk.stdout.read() or b"")
+        waits = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw - before
+        disk.kill()
+    assert rounds >= 5
+    assert waits <= appended / 1000
 
 
 def test_what_was_settled_is_not_found_in_any_order(tmp_path: Path) -> None:
