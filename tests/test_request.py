@@ -26,19 +26,28 @@ def test_a_request_has_the_official_encoders_bytes(batch: list[ReadableSpan]) ->
         assert official == ours
 
 
-Grouped = dict[tuple[bytes, str], dict[tuple[bytes, str], list[bytes]]]
+Grouped = dict[tuple[bytes, ...], list[bytes]]
 
 
 def grouped(data: bytes) -> Grouped:
-    """Spans in any order, by what their resource and scope read as: official ones keep no scope and an empty one apart."""
+    """Spans in any order, by what their resource and scope read as.
+
+    The official encoder keeps no scope and an empty one apart, and takes the same attributes in any order for the same.
+    """
     groups: Grouped = {}
     for resource in ExportTraceServiceRequest.FromString(data).resource_spans:
-        scopes = groups.setdefault((resource.resource.SerializeToString(), resource.schema_url), {})
         for scope in resource.scope_spans:
-            spans = scopes.setdefault((scope.scope.SerializeToString(), scope.schema_url), [])
+            heads = [_in_order(resource.resource), resource.schema_url.encode()]
+            spans = groups.setdefault((*heads, _in_order(scope.scope), scope.schema_url.encode()), [])
             spans += [span.SerializeToString() for span in scope.spans]
             spans.sort()
     return groups
+
+
+def _in_order(head: Any) -> bytes:
+    head.attributes.sort(key=lambda item: item.key)
+    serialized: bytes = head.SerializeToString()
+    return serialized
 
 
 def request_of(**fields: Any) -> ExportTraceServiceRequest:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -37,7 +37,12 @@ class Left:
     shelf: int
     pieces: Pieces  # as it comes out of the file
     name: int
-    done: bool = False
+    done: bool = False  # and marked as such
+    evicted: bool = False  # from memory: the process that adopted it is through with it, the next one is not
+
+    @property
+    def ended(self) -> bool:
+        return self.done or self.evicted
 
 
 @dataclass
@@ -64,6 +69,8 @@ class ModelProcess(ModelBuffer):
         assert isinstance(record, TwofoldRecord)
         if isinstance(record.twin, ModelRecord):
             self.ring.settle(record.twin)
+        elif record.twin is not None and ending in ("evicted", "delivery_unknown"):
+            record.twin.evicted = True
         elif record.twin is not None:
             record.twin.done = True
         if ending == "delivered":
@@ -192,7 +199,7 @@ class Machine(RuleBasedStateMachine):
             return
         self.adoption = Adoption(self.file.path.name, descriptor)
         self.file.attempts += 1
-        self.file.records = [record for record in self.file.records if not record.done]
+        self.file.records = [replace(record, evicted=False) for record in self.file.records if not record.done]
         self.fed = 0
         self.feed()
 
@@ -210,7 +217,7 @@ class Machine(RuleBasedStateMachine):
             self.model.offer(
                 TwofoldRecord(left.name, len(left.pieces[4]), REPEATED + left.shelf, twofold=True, twin=left)
             )
-        done = all(left.done for left in self.file.records)
+        done = all(left.ended for left in self.file.records)
         assert done == (self.adoption.is_done and self.fed == len(self.file.records))
 
     @precondition(lambda self: self.adoption is not None)
@@ -227,7 +234,7 @@ class Machine(RuleBasedStateMachine):
     def finish(self) -> None:
         assert self.adoption is not None
         assert self.file is not None
-        assert all(left.done for left in self.file.records)
+        assert all(left.ended for left in self.file.records)
         self.adoption.leave()
         self.file.path.unlink()
         self.adoption = self.file = None
