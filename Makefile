@@ -48,7 +48,7 @@ test-sanitized-extension: build
 .PHONY: test-valgrind
 test-valgrind: build
 	if command -v valgrind >/dev/null; then \
-		PYTHONMALLOC=malloc valgrind --quiet --leak-check=no --error-exitcode=99 --num-callers=30 \
+		PYTHONMALLOC=malloc valgrind --quiet --fair-sched=yes --leak-check=no --error-exitcode=99 --num-callers=30 \
 			--suppressions=tools/cpython.supp $(BIN)/python -m pytest -m "not hypothesis" -o timeout=0 \
 			-p no:cacheprovider -p no:faulthandler \
 			$(patsubst %,tests/test_%.py,encode request buffer batch ring recovery twin checksum fingerprint scrub); \
