@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
+from tools.table import table
+
 RESULTS: Final = Path(__file__).with_name("results.json")
 NOISY: Final = 1.25
 """A fixed piece of work that took this many times its least, in the median: the machine had other things to do."""
@@ -22,11 +24,9 @@ HEAD: Final = ("case", "noop", "stock", "ours", "unit", "target", "reached", "lo
 def markdown(path: Path = RESULTS) -> str:
     """The README's table, and the sentence that says what it was measured on."""
     results = json.loads(path.read_text(encoding="utf-8"))
-    lines = [("what is measured", *HEAD[1:]), ("---",) * len(HEAD)]
-    for key, row in zip(results["cases"], rows(results), strict=True):
-        lines.append((results["cases"][key]["sentence"], *row[1:]))
-    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    return f"{table}\n\n{machine(results)}"
+    cases = zip(results["cases"].values(), rows(results), strict=True)
+    lines = [(case["sentence"], *row[1:]) for case, row in cases]
+    return f"{table(('what is measured', *HEAD[1:]), lines)}\n\n{machine(results)}"
 
 
 def plain(results: dict[str, Any]) -> str:

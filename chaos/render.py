@@ -6,26 +6,23 @@ import datetime
 import json
 import os
 import platform
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 from chaos import matrix, outages
+from tools.table import table
 
 RESULTS: Final = Path(__file__).with_name("results.json")
 
 
-def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    return "\n".join("| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *rows))
-
-
 def faults(results: dict[str, Any]) -> str:
-    return markdown(matrix.HEAD, matrix.rows(results["faults"]))
+    return table(matrix.HEAD, matrix.rows(results["faults"]))
 
 
 def away(results: dict[str, Any]) -> str:
-    return markdown(outages.HEAD, outages.rows(results["outages"]))
+    return table(outages.HEAD, outages.rows(results["outages"]))
 
 
 def recorded(part: Callable[[dict[str, Any]], str], path: Path = RESULTS) -> str:

@@ -198,7 +198,7 @@ class Maker:
     def resource(self) -> Resource:
         attributes = {self.key(): self.value() for _ in range(self.source.below(3))}
         made = Resource({})
-        made._attributes = attributes  # type: ignore[assignment]
+        made._attributes = attributes  # type: ignore[assignment]  # of any type, as a bad span has them
         return made
 
     def scope(self) -> Any:

@@ -136,7 +136,7 @@ def _is_event(event: object) -> bool:
 
 def _mapping(attributes: object) -> Attributes:
     try:
-        return dict(attributes)  # type: ignore[call-overload, no-any-return]
+        return dict(attributes)  # type: ignore[call-overload, no-any-return]  # of any type: it may raise
     except Exception:
         return None
 

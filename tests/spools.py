@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from otel_errsample._hot import Remains, Ring
+from tests.model.remains import varint
 from tests.model.ring import HEADER, SHELVES, Pieces
 
 MARK = b"\x4a\x19\x0a\x13errsample.recovered\x12\x02\x10\x01"
@@ -14,7 +15,7 @@ SALT = 0x5A17
 
 def span(content: bytes) -> bytes:
     """The field ScopeSpans.spans around bytes of any kind."""
-    return b"\x12" + _varint(len(content)) + content
+    return b"\x12" + varint(len(content)) + content
 
 
 def pieces(content: bytes, heads: bytes = b"") -> Pieces:
@@ -49,12 +50,3 @@ def left_in(image: bytes) -> tuple[list[list[Pieces]], int]:
     for shelf, _, _, found in remains:
         shelves[shelf].append(found)
     return shelves, remains.damaged
-
-
-def _varint(number: int) -> bytes:
-    out = bytearray()
-    while number >= 0x80:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)

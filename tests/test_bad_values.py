@@ -95,7 +95,7 @@ def test_a_span_that_cannot_be_read_as_it_is_keeps_what_was_handled_when_it_star
     except ValueError:
         span = provider.get_tracer("tests").start_span("cleaning up", attributes={"key": "value"})
         span.set_status(StatusCode.ERROR)
-        span._events = 7  # type: ignore[attr-defined]
+        span._events = 7  # type: ignore[attr-defined]  # of the SDK's class
         span.end()
     provider.force_flush()
     (exported,) = exporter.get_finished_spans()
@@ -109,7 +109,7 @@ def test_a_rule_about_a_resource_that_is_none_does_not_match() -> None:
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(processor)
     span = provider.get_tracer("tests").start_span("odd")
-    span._resource = 7  # type: ignore[attr-defined]
+    span._resource = 7  # type: ignore[attr-defined]  # of the SDK's class
     span.end()
     provider.force_flush()
     assert 1 == len(exporter.get_finished_spans())

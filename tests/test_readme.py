@@ -8,7 +8,8 @@ import pytest
 
 from otel_errsample.config import IGNORED, OTLP_VARIABLES, SETTINGS
 from otel_errsample.ledger import ENDINGS
-from tools.readme import BLOCKS, BlockError, main, render, table
+from tools.readme import BLOCKS, BlockError, main, render
+from tools.table import table
 
 README = Path(__file__).parent.parent / "README.md"
 

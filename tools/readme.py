@@ -14,7 +14,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -36,6 +36,7 @@ from tests.servers.table import LINES
 from tests.servers.table import ROWS as SERVER_ROWS
 from tests.servers.table import Row as ServerRow
 from tools import ran, scenarios
+from tools.table import table
 
 SCHEMA: Final = Path("otel_errsample/config.schema.json")
 _MARKER: Final = re.compile(r"^<!-- (begin|end) generated: (.+?) -->$")
@@ -43,12 +44,6 @@ _MARKER: Final = re.compile(r"^<!-- (begin|end) generated: (.+?) -->$")
 
 class BlockError(ValueError):
     """The markers of a file do not name blocks that can be generated; says which line."""
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table; a `|` in a cell is escaped."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 def environment() -> str:

@@ -19,6 +19,8 @@ from typing import Final
 
 from opentelemetry.sdk.version import __version__ as sdk_version
 
+from tools.table import row_of
+
 ROOT: Final = Path(__file__).parent.parent
 TABLE: Final = ROOT / "tests" / "scenarios.tsv"
 SHOWN: Final = ROOT / "tests" / "scenarios.jsonl"
@@ -138,8 +140,7 @@ def tables(shown: list[Shown]) -> str:
 def _line(row: Scenario, shown: list[Shown]) -> str:
     files = sorted({one.test.partition("::")[0] for one in shown})
     links = ", ".join(f"[{file.removeprefix('tests/').removesuffix('.py')}](../{file})" for file in files)
-    cells = (row.id, row.fault, row.promise, row.stock, links, _result(shown))
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    return row_of((row.id, row.fault, row.promise, row.stock, links, _result(shown)))
 
 
 def _result(shown: list[Shown]) -> str:

@@ -10,6 +10,7 @@ from typing import Final
 
 from benchmarks.collector import SIDES
 from benchmarks.render import machine
+from tools.table import table
 
 RESULTS: Final = Path(__file__).with_name("results.json")
 MIB: Final = 1 << 20
@@ -20,9 +21,8 @@ def markdown(path: Path = RESULTS) -> str:
     results = json.loads(path.read_text(encoding="utf-8"))
     sides = [results["sides"][side] for side in SIDES]
     costs = [[side["application_cpu_s"], side["collector_cpu_s"]] for side in sides]
+    head = ("", "no export", "BatchSpanProcessor, tail_sampling", "ErrorSpanProcessor")
     rows = [
-        ("", "no export", "BatchSpanProcessor, tail_sampling", "ErrorSpanProcessor"),
-        ("---", "---", "---", "---"),
         _row("CPU of the application, s", [application for application, _ in costs]),
         _row("CPU of the Collector, s", [collector for _, collector in costs]),
         _row("both, s", [[sum(run) for run in zip(*side, strict=True)] for side in costs]),
@@ -32,10 +32,9 @@ def markdown(path: Path = RESULTS) -> str:
         _row("traces kept", [side["traces_kept"] for side in sides]),
         _row("spans kept", [side["spans_kept"] for side in sides]),
     ]
-    table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
     same = "both kept exactly these" if all(side["as_wanted"] for side in sides) else "THEY KEPT OTHERS"
     return (
-        f"{table}\n\n{results['traces']:,} traces of {results['spans']:,} spans at {results['per_second']:g} traces a "
+        f"{table(head, rows)}\n\n{results['traces']:,} traces of {results['spans']:,} spans at {results['per_second']:g} traces a "
         f"second, {results['wanted']:,} of them wanted: {same}. {machine(results)}"
     )
 

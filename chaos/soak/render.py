@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from chaos.render import markdown as table
+from tools.table import table
 
 RESULTS: Final = Path(__file__).with_name("results.json")
 _HEAD: Final = (

@@ -26,7 +26,7 @@ _SETTINGS = OtlpSettings(
 _CODES = tuple(grpc.StatusCode)
 
 
-class Refusal(grpc.RpcError):  # type: ignore[misc]
+class Refusal(grpc.RpcError):  # type: ignore[misc]  # grpcio has no types
     def __init__(self, code: Any, details: str | None, trailing: tuple[tuple[str, str | bytes], ...] | None) -> None:
         self._code, self._details, self._trailing = code, details, trailing
 

@@ -39,7 +39,7 @@ class Hostile(Exception):
     def __eq__(self, other: object) -> bool:
         raise RuntimeError("eq")
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # of the base it is a function
 
     def __getattribute__(self, name: str) -> Any:
         if name == "status_code":
