@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import re
 import signal
@@ -110,6 +111,21 @@ def wait_until_open(port: int) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.02)  # nothing can be waited for
+
+
+def wait_until_idle(stats: str) -> None:
+    """Wait until no worker of a uWSGI is in a request, as the socket of its statistics tells."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        with socket.socket(socket.AF_UNIX) as asking:
+            asking.settimeout(PATIENCE)
+            asking.connect(stats)
+            with asking.makefile() as told:
+                workers = [worker["status"] for worker in json.load(told)["workers"]]
+        if set(workers) == {"idle"}:
+            return
+        assert time.monotonic() < deadline, workers
+        time.sleep(0.02)  # nothing can be waited for
 
 
 def ask(port: int, number: int) -> None:

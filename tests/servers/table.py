@@ -7,10 +7,11 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from tests.servers.harness import Program, ask, wait_until_open
+from tests.servers.harness import Program, ask, wait_until_idle, wait_until_open
 
 Start = Callable[..., Program]
 Play = Callable[[Start, int], None]
@@ -34,8 +35,14 @@ class Row(NamedTuple):
     """False for an end that no process can do anything about."""
 
 
-def served(*command: str, stop: int = signal.SIGTERM, ready: str = "", workers: int = 1, answered: str = "") -> Play:
-    """A server that says which port it took; what it says when a worker is ready, and when a request is over."""
+def served(
+    *command: str,
+    stop: int = signal.SIGTERM,
+    ready: str = "",
+    workers: int = 1,
+    settle: Callable[[], None] = lambda: None,
+) -> Play:
+    """A server that says which port it took; what it says when a worker is ready. It is stopped behind `settle`."""
 
     def play(start: Start, total: int) -> None:
         with start(command) as program:
@@ -44,8 +51,7 @@ def served(*command: str, stop: int = signal.SIGTERM, ready: str = "", workers: 
             wait_until_open(port)
             for number in range(total):
                 ask(port, number)
-            if answered:
-                program.wait_for(answered, total)
+            settle()
             program.signal(stop)
             program.wait()
 
@@ -70,20 +76,30 @@ def uvicorn(workers: int = 1, stop: int = signal.SIGTERM) -> Play:
 
 
 def uwsgi(*options: str) -> Play:
-    # A worker that is in a request when it is told to end at once runs no hooks, and its answer arrives before it is
-    # out of the request.
-    return served(
-        str(Path(sys.executable).with_name("uwsgi")),
-        "--http-socket=127.0.0.1:0",
-        f"--virtualenv={sys.prefix}",
-        "--module=tests.servers.apps.wsgi:application",
-        "--master",
-        "--processes=2",
-        *options,
-        ready="WSGI app 0 .* ready",
-        workers=2 if "--lazy-apps" in options else 1,
-        answered="" if f"--{_GRACEFULLY}" in options else "generated 2 bytes",
-    )
+    def play(start: Start, total: int) -> None:
+        with tempfile.TemporaryDirectory() as directory:
+            stats = f"{directory}/stats"
+            command = (
+                str(Path(sys.executable).with_name("uwsgi")),
+                "--http-socket=127.0.0.1:0",
+                f"--virtualenv={sys.prefix}",
+                "--module=tests.servers.apps.wsgi:application",
+                "--master",
+                "--processes=2",
+                f"--stats={stats}",
+                *options,
+            )
+            # A worker that is in a request when it is told to end at once runs no hooks, and both its answer and its
+            # line in the log come before it is out of the request.
+            at_once = f"--{_GRACEFULLY}" not in options
+            served(
+                *command,
+                ready="WSGI app 0 .* ready",
+                workers=2 if "--lazy-apps" in options else 1,
+                settle=partial(wait_until_idle, stats) if at_once else lambda: None,
+            )(start, total)
+
+    return play
 
 
 def _send_tasks(directory: str, total: int) -> None:
