@@ -50,7 +50,7 @@ cdef class Print:
 cdef str without_secrets(str message):
     """A message as it may be hashed: not even the hash of a secret leaves, and one that varies makes no new group."""
     cdef Scrubbing job
-    scrubbing_open(&job, False)
+    scrubbing_open(&job, False, 0)
     return clean_text(&job, PyUnicode_Substring(message or "", 0, LONGEST_TEXT))
 
 

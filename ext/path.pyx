@@ -50,9 +50,9 @@ cdef class Path:
         self.groups = Groups()
 
     def prepare(self, Ledger ledger, Limits limits, Tallies tallies, Buffer buffer, RuleTable table,
-                Classifier classifier, *, Recorder recorder, str scope, size_t most_span_bytes,
-                uint64_t most_waiting_ns, bint enabled, bint leaves_head_sampled, bint dry_run, bint repeats_stacks,
-                bint tells_handled, str scrub, user_enrich, on_verdict, rebuild, start_worker, fingerprint_aliases=()):
+                Classifier classifier, *, Recorder recorder, str scope, size_t most_span_bytes, bint enabled,
+                uint64_t most_waiting_ns, bint leaves_head_sampled, bint repeats_stacks, bint tells_handled,
+                bint dry_run, Scrubber scrubber, user_enrich, on_verdict, rebuild, start_worker, fingerprint_aliases):
         """Put the stages together; once, before the first span."""
         self.ledger = ledger
         self.limits = limits
@@ -69,7 +69,7 @@ cdef class Path:
         self.dry_run = dry_run
         self.repeats_stacks = repeats_stacks
         self.tells_handled = tells_handled
-        self.scrubber, self.enrichments = Scrubber(scrub), Enrichments(tuple(fingerprint_aliases))
+        self.scrubber, self.enrichments = scrubber, Enrichments(tuple(fingerprint_aliases))
         self.user_enrich = user_enrich
         self.on_verdict = on_verdict
         self.rebuild = rebuild

@@ -24,32 +24,46 @@ cdef enum:
 # Answers are "is clean", so that what fails (no memory for the characters, say) answers no and the span is cleaned.
 
 
-cdef bint text_is_clean(object text, Py_ssize_t stop) noexcept:
-    """Whether no secret shows itself before `stop`; a text that is too long to tell is not clean."""
-    cdef View view
-    cdef Text t
-    cdef Find f
-    cdef bint found
-    if PyUnicode_GET_LENGTH(text) > LONGEST_SCRUBBED <= stop:
-        return False
-    if not view_open(&view, text, LONGEST_SCRUBBED):
-        return False
-    t = part_of(&view, 0, view.n, False)
-    found = next_secret(&t, 0, min(stop, view.n), &f)
-    free(view.copy)
-    return not found
-
-
 @cython.final
 cdef class Scrubber:
-    """Looks for secrets in what is about to leave, and takes them out. `mode` is one of `scrub.MODES`."""
+    """Looks for secrets in what is about to leave, and takes them out.
+
+    `mode` is one of `scrub.MODES`, `also` holds some of `scrub.ALSO`; in strict mode numbers of cards go in any case.
+    """
     cdef int mode
+    cdef int also               # what is taken out besides secrets
     cdef list known             # STACKS_KNOWN places for KnownStack, by fingerprint and samples of the text
     cdef object clean_name      # the last span name without secrets: they repeat themselves
 
-    def __cinit__(self, str mode="default"):
+    def __cinit__(self, str mode, also=()):
         self.mode = scrub.MODES.index(mode)
+        self.also = also_bits(also) | (ALSO_CARD_NUMBERS if self.mode == SCRUB_STRICT else 0)
         self.known = [None] * STACKS_KNOWN
+
+    cdef inline bint part_is_clean(self, const View* view, Py_ssize_t start, Py_ssize_t end, Py_ssize_t stop) noexcept:
+        cdef Text t = part_of(view, start, end)
+        cdef Find f
+        return not next_secret(&t, start, stop, &f) and not (
+            self.also and next_also(&t, start, stop, self.also, &f)
+        )
+
+    cdef bint text_is_clean(self, object text, Py_ssize_t stop) noexcept:
+        """Whether nothing that is to go shows itself before `stop`; a text that is too long to tell is not clean."""
+        cdef View view
+        cdef bint clean
+        if PyUnicode_GET_LENGTH(text) > LONGEST_SCRUBBED <= stop:
+            return False
+        if not view_open(&view, text, LONGEST_SCRUBBED):
+            return False
+        clean = self.part_is_clean(&view, 0, view.n, min(stop, view.n))
+        free(view.copy)
+        return clean
+
+    cdef bint bytes_are_clean(self, object value) noexcept:
+        try:
+            return self.text_is_clean(bytes(value[:LONGEST_SCRUBBED + 1]).decode("latin-1"), LONGEST_SCRUBBED)
+        except BaseException:
+            return False
 
     cdef bint stack_is_clean(
         self, object text, uint64_t place, PyObject* message, KnownStack known, Py_ssize_t* looked
@@ -63,9 +77,7 @@ cdef class Scrubber:
         cdef Py_ssize_t rest = n - (0 if message is NULL else PyUnicode_GET_LENGTH(<object> message))
         cdef uint64_t slot
         cdef View view
-        cdef Text t
-        cdef Find f
-        cdef bint found
+        cdef bint clean
         if n > LONGEST_SCRUBBED or not errsample_ready(text):
             return False
         looked[0] += n // FRAMES_SHARE
@@ -83,31 +95,29 @@ cdef class Scrubber:
         if not view_open(&view, text, LONGEST_SCRUBBED):
             return False
         looked[0] += n - known.clean
-        t = part_of(&view, known.clean, n, False)
-        found = next_secret(&t, known.clean, n, &f)
+        clean = self.part_is_clean(&view, known.clean, n, n)
         free(view.copy)
-        return not found
+        return clean
 
     cdef bint new_stack_is_clean(self, object text, uint64_t slot, KnownStack known, Py_ssize_t* looked) noexcept:
         cdef View view
         cdef Lines lines
         cdef Text t
-        cdef Find message, f
+        cdef Find message
         cdef Py_ssize_t last = -1
-        cdef bint found = False
+        cdef bint clean = True
         if not view_open(&view, text, LONGEST_SCRUBBED):
             return False
         lines_open(&lines, &view)
-        while not found and next_message(&lines, &message):
+        while clean and next_message(&lines, &message):
             last = message.start
             looked[0] += message.end - last
-            t = part_of(&view, message.start, message.end, False)
-            found = next_secret(&t, message.start, message.end, &f)
-        if not found and last > 0 and view.n <= LONGEST_KNOWN and type(text) is str:
-            t = part_of(&view, last, view.n, False)
+            clean = self.part_is_clean(&view, last, message.end, message.end)
+        if clean and last > 0 and view.n <= LONGEST_KNOWN and type(text) is str:
+            t = part_of(&view, last, view.n)
             self.remember(text, last, last + inert_head(&t), slot, known)
         free(view.copy)
-        return not found
+        return clean
 
     cdef void remember(self, object text, Py_ssize_t above, Py_ssize_t clean, uint64_t slot, KnownStack known) noexcept:
         if known is not None:
@@ -131,7 +141,7 @@ cdef class Scrubber:
         cdef object description = None
         cdef list cleaned = None
         cdef uint64_t before
-        scrubbing_open(job, self.mode == SCRUB_STRICT)
+        scrubbing_open(job, self.mode == SCRUB_STRICT, self.also)
         if PyUnicode_Check(name):
             name = clean_text(job, name)
         if status is not None:
@@ -153,13 +163,13 @@ cdef class Scrubber:
             return text
         if self.mode == SCRUB_STRICT:
             return None
-        scrubbing_open(&job, False)
+        scrubbing_open(&job, False, self.also)
         return clean_text(&job, text)
 
     cdef uint64_t clean_added(self, dict extra, Py_ssize_t before) except? 0xFFFFFFFF:
         """Clean the entries of `extra` behind the first `before`; answers how many secrets they held."""
         cdef Scrubbing job
-        scrubbing_open(&job, self.mode == SCRUB_STRICT)
+        scrubbing_open(&job, self.mode == SCRUB_STRICT, self.also)
         if self.mode != SCRUB_OFF:
             for key in list(extra)[before:]:
                 extra[key] = clean_item(&job, key, extra[key], 0)
@@ -214,23 +224,16 @@ cdef inline void expect(Encoder* e, bint clean) noexcept:
 
 
 cdef void watch_text(Encoder* e, object text) noexcept:
-    expect(e, not PyUnicode_Check(text) or text_is_clean(text, LONGEST_SCRUBBED))
+    expect(e, not PyUnicode_Check(text) or (<Scrubber> e.scrubber).text_is_clean(text, LONGEST_SCRUBBED))
 
 
 cdef void watch_value(Encoder* e, object value) noexcept:
     """A value in an event, but for the items of containers, which come by themselves."""
     if PyUnicode_Check(value):
         e.scrubbed += PyUnicode_GET_LENGTH(value)
-        expect(e, e.scrubbed <= MOST_SCRUBBED and text_is_clean(value, LONGEST_SCRUBBED))
+        expect(e, e.scrubbed <= MOST_SCRUBBED and (<Scrubber> e.scrubber).text_is_clean(value, LONGEST_SCRUBBED))
     elif PyBytes_Check(value) or PyByteArray_Check(value):
-        expect(e, bytes_are_clean(value))
-
-
-cdef bint bytes_are_clean(object value) noexcept:
-    try:
-        return text_is_clean(bytes(value[:LONGEST_SCRUBBED + 1]).decode("latin-1"), LONGEST_SCRUBBED)
-    except BaseException:
-        return False
+        expect(e, (<Scrubber> e.scrubber).bytes_are_clean(value))
 
 
 cdef void watch_attribute(Encoder* e, object key, const Utf8* k, object value) noexcept:
@@ -251,7 +254,9 @@ cdef void watch_attribute(Encoder* e, object key, const Utf8* k, object value) n
                 return
             e.scrubbed += min(PyUnicode_GET_LENGTH(value), <Py_ssize_t> (e.cuts.message + FAR_BACK))
             # What is not written need not be clean, but for the `@` that tells of a password before it.
-            expect(e, e.scrubbed <= MOST_SCRUBBED and text_is_clean(value, e.cuts.message + FAR_BACK))
+            expect(e, e.scrubbed <= MOST_SCRUBBED and (<Scrubber> e.scrubber).text_is_clean(
+                value, e.cuts.message + FAR_BACK
+            ))
             e.message_clean |= (
                 <PyObject*> value == e.message and not e.secret
                 and <size_t> PyUnicode_GET_LENGTH(value) <= e.cuts.message
@@ -273,7 +278,7 @@ cdef void watch_description(Encoder* e, object text) noexcept:
     if e.message_clean:
         rest = PyUnicode_GET_LENGTH(text) - PyUnicode_GET_LENGTH(<object> e.message)
         rest = rest if rest > 0 and errsample_ready(text) and stands_in(text, rest, e.message) else 0
-    expect(e, text_is_clean(text, rest or <Py_ssize_t> (e.cuts.description + FAR_BACK)))
+    expect(e, (<Scrubber> e.scrubber).text_is_clean(text, rest or <Py_ssize_t> (e.cuts.description + FAR_BACK)))
 
 
 cdef void watch_name(Encoder* e, object name) noexcept:

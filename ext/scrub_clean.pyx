@@ -28,6 +28,7 @@ cdef struct View:
 
 cdef struct Scrubbing:      # of one span
     bint strict
+    int also            # what is taken out besides
     uint64_t found
     uint64_t cut        # texts that were longer than is looked at
     Py_ssize_t left     # characters that may still be looked at
@@ -67,33 +68,34 @@ cdef int view_made(View* view, object text, Py_ssize_t most) except -1:
     return 0
 
 
-cdef inline Text part_of(const View* view, Py_ssize_t start, Py_ssize_t end, bint strict) noexcept nogil:
+cdef inline Text part_of(const View* view, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     cdef Text t
     t.s = view.s
     t.low = start
     t.n = end
-    t.strict = strict
     return t
 
 
-cdef inline void scrubbing_open(Scrubbing* job, bint strict) noexcept:
+cdef inline void scrubbing_open(Scrubbing* job, bint strict, int also) noexcept:
     job.strict = strict
+    job.also = also
     job.found = job.cut = 0
     job.left = MOST_SCRUBBED
 
 
 cdef inline void lines_open(Lines* lines, const View* view) noexcept:
-    lines.t = part_of(view, 0, view.n, False)
+    lines.t = part_of(view, 0, view.n)
     lines.at = 0
     lines.state = BEFORE_BLOCK
 
 
-cdef list collect(Scrubbing* job, list pieces, object text, Text* t, Py_ssize_t* done):
+cdef list collect(Scrubbing* job, list pieces, object text, const Text* t, Py_ssize_t* done):
     """Add to `pieces` what of a part of the text may stay; None for no pieces as long as nothing was found."""
+    cdef Search search
     cdef Find f
-    cdef Py_ssize_t at = t.low
     cdef int finds = 0
-    while next_secret(t, at, t.n, &f):
+    search_open(&search, t, job.also)
+    while finds <= MOST_FINDS and next_find(&search, &f):
         finds += 1
         if pieces is None:
             pieces = []
@@ -102,7 +104,7 @@ cdef list collect(Scrubbing* job, list pieces, object text, Text* t, Py_ssize_t*
         pieces.append(PyUnicode_Substring(text, done[0], f.start))
         pieces.append(REDACTED)
         job.found += 1
-        done[0] = at = t.low = f.end
+        done[0] = f.end
     return pieces
 
 
@@ -124,7 +126,7 @@ cdef object clean_text(Scrubbing* job, object text):
             least = max(0, most - LONGEST_TAIL)
             while most > least and not is_class(view.s[most - 1], C_BLANK):
                 most -= 1
-        t = part_of(&view, 0, most, job.strict)
+        t = part_of(&view, 0, most)
         pieces = collect(job, None, text, &t, &done)
     finally:
         free(view.copy)
@@ -164,7 +166,7 @@ cdef object clean_stack(Scrubbing* job, object text):
         lines_open(&lines, &view)
         while next_message(&lines, &message):
             job.left -= message.end - message.start
-            t = part_of(&view, message.start, message.end, job.strict)
+            t = part_of(&view, message.start, message.end)
             if job.strict:
                 pieces = pieces or []
                 put_frames(pieces, text, &view, done, message.start)
@@ -182,7 +184,7 @@ cdef object clean_stack(Scrubbing* job, object text):
 
 cdef put_frames(list pieces, object text, const View* view, Py_ssize_t start, Py_ssize_t end):
     """The lines before a message that are no source."""
-    cdef Text t = part_of(view, start, end, False)
+    cdef Text t = part_of(view, start, end)
     cdef Py_ssize_t at = start
     cdef Py_ssize_t after
     while at < end:
@@ -306,15 +308,15 @@ cdef object common_value(object value):
     return stand_in(&e, value, 0)
 
 
-def scrub_text(str text, *, bint strict=False):
-    """A text without its secrets and how many there were; `strict` looks for the numbers of payment cards besides."""
+def scrub_text(str text, also=()):
+    """A text without its secrets, and what of `scrub.ALSO` is asked for, and how many there were."""
     cdef Scrubbing job
-    scrubbing_open(&job, strict)
+    scrubbing_open(&job, False, also_bits(also))
     return clean_text(&job, text), job.found
 
 
-def scrub_stack(str text, *, bint strict=False):
+def scrub_stack(str text, *, bint strict=False, also=()):
     """A stack text without the secrets in its messages and how many there were; `strict` leaves frames and types."""
     cdef Scrubbing job
-    scrubbing_open(&job, strict)
+    scrubbing_open(&job, strict, also_bits(also))
     return clean_stack(&job, text), job.found

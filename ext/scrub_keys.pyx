@@ -46,7 +46,6 @@ cdef struct Name:           # as it is compared
 
 cdef uint16_t[256] CHARACTERS
 cdef uint8_t[256] TRIGGERS      # 1 where the search for secrets stops and looks closer
-cdef uint8_t[256] CARD_TRIGGERS
 cdef Words KEYS
 cdef Words INNER
 cdef Words HARMLESS_ENDINGS
@@ -88,7 +87,6 @@ cdef int c_code
 for c_code in range(256):
     CHARACTERS[c_code] = class_of(c_code)
     TRIGGERS[c_code] = chr(c_code) in "=:@_-.,ABDFJb"
-    CARD_TRIGGERS[c_code] = TRIGGERS[c_code] or chr(c_code) in "0123456789"
 load_words(&KEYS, scrub.KEYS)
 load_words(&INNER, scrub.INNER)
 load_words(&HARMLESS_ENDINGS, scrub.HARMLESS_ENDINGS)

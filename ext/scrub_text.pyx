@@ -319,13 +319,11 @@ cdef inline bint is_git(const Text* t, Py_ssize_t start, Py_ssize_t end) noexcep
 
 cdef bint next_secret(Text* t, Py_ssize_t at, Py_ssize_t stop, Find* f) noexcept nogil:
     """The first secret that shows itself from `at` on and before `stop`; it may reach further."""
-    cdef const uint8_t* triggers = &CARD_TRIGGERS[0] if t.strict else &TRIGGERS[0]
     cdef uint8_t c
     cdef bint found
     while True:
-        if not t.strict:
-            at = errsample_skip(t.s, at, stop)
-        while at < stop and not triggers[t.s[at]]:
+        at = errsample_skip(t.s, at, stop)
+        while at < stop and not TRIGGERS[t.s[at]]:
             at += 1
         if at >= stop:
             break
@@ -343,10 +341,6 @@ cdef bint next_secret(Text* t, Py_ssize_t at, Py_ssize_t stop, Find* f) noexcept
             found = addressed(t, at, f)
         elif c == c",":
             found = paired(t, at, f)
-        elif is_class(c, C_DIGIT):
-            found = card(t, at, f)
-            if not found:
-                at = run_of(t, at, C_DIGIT) - 1
         else:
             found = lettered(t, at, f)
         if found and not (f.end - f.start == 10 and stands(t, f.start, b"[redacted]", 10)):

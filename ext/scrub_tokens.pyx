@@ -1,4 +1,4 @@
-"""Secrets that are known by their shape: tokens of providers, JWTs, private keys, options of commands, card numbers."""
+"""Secrets that are known by their shape: tokens of providers, JWTs, private keys, options of commands."""
 
 from libc.stdint cimport uint8_t
 from libc.string cimport memcpy
@@ -181,26 +181,3 @@ cdef Py_ssize_t row_end(const Text* t, Py_ssize_t at) noexcept nogil:
             return at
         at += 1
     return t.n
-
-
-cdef bint card(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
-    """The number of a payment card: 13 to 19 digits in groups, an issuer's beginning, Luhn's check digit."""
-    cdef uint8_t[19] digits
-    cdef int count = 0
-    cdef int total = 0
-    cdef int i
-    cdef Py_ssize_t end = at
-    if not at_word(t, at) or at > t.low and t.s[at - 1] in b".-":
-        return False
-    while end < t.n and count < 19:
-        if is_class(t.s[end], C_DIGIT):
-            digits[count] = t.s[end] - c"0"
-            count += 1
-        elif not ((t.s[end] == c" " or t.s[end] == c"-") and end + 1 < t.n and is_class(t.s[end + 1], C_DIGIT)):
-            break
-        end += 1
-    if count < 13 or digits[0] < 2 or digits[0] > 6 or end < t.n and is_class(t.s[end], C_DIGIT | C_LETTER):
-        return False
-    for i in range(count):
-        total += digits[count - 1 - i] if i % 2 == 0 else 2 * digits[count - 1 - i] % 10 + digits[count - 1 - i] // 5
-    return total % 10 == 0 and find_from(t, at, end, f)

@@ -26,7 +26,6 @@ cdef struct Text:
     const uint8_t* s        # bytes, ASCII as it is and anything else as a byte from 0x80 on
     Py_ssize_t low          # nothing before it is looked at again
     Py_ssize_t n            # nothing from here on belongs to the text
-    bint strict
 
 
 cdef inline bint stands(const Text* t, Py_ssize_t at, const char* word, Py_ssize_t size) noexcept nogil:

@@ -282,8 +282,13 @@ def secret_name(name: str) -> Literal["plain", "weak", "secret"]: ...
 
 # scrub_clean.pyx
 
-def scrub_text(text: str, *, strict: bool = False) -> tuple[str, int]: ...
-def scrub_stack(text: str, *, strict: bool = False) -> tuple[str, int]: ...
+def scrub_text(text: str, also: Iterable[str] = ()) -> tuple[str, int]: ...
+def scrub_stack(text: str, *, strict: bool = False, also: Iterable[str] = ()) -> tuple[str, int]: ...
+
+# scrub.pyx
+
+class Scrubber:
+    def __init__(self, mode: str, also: Iterable[str] = ()) -> None: ...
 
 # request.pyx
 
@@ -492,7 +497,7 @@ class Path:
         dry_run: bool,
         repeats_stacks: bool,
         tells_handled: bool,
-        scrub: str,
+        scrubber: Scrubber,
         user_enrich: Callable[[ReadableSpan, ErrorFacts], Mapping[str, AnyValue] | None] | None,
         on_verdict: Callable[[Verdict], None] | None,
         rebuild: Callable[
@@ -500,7 +505,7 @@ class Path:
         ]
         | None,
         start_worker: Callable[[], None],
-        fingerprint_aliases: Iterable[str] = (),
+        fingerprint_aliases: Iterable[str],
     ) -> None: ...
     def rehearsals(self) -> dict[str, int]: ...
     def exchange(self, table: RuleTable | None, classifier: Classifier | None) -> None: ...

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import Any, Final, NamedTuple
 
 from otel_errsample.errors import ConfigError
-from otel_errsample.scrub import MODES
+from otel_errsample.scrub import ALSO, MODES
 
 Warn = Callable[[str, str], None]
 """Called with the variable's name and a message that never holds its value."""
@@ -47,8 +47,8 @@ class Setting(NamedTuple):
     """One row: `argument` is its name in code and the field of `Settings`.
 
     `default` decides the type: bool, int (with `unit`, `low` and `high`), str (one of `choices` where there are any),
-    or a tuple of str, comma separated in the environment: `parts` where they have to be something (else any text),
-    `pattern` to tell so in a schema, and `fits` exactly.
+    or a tuple of str, comma separated in the environment: of `choices`, or `parts` where they have to be something else
+    than any text, `pattern` to tell so in a schema, and `fits` exactly.
     """
 
     argument: str
@@ -71,16 +71,23 @@ class Setting(NamedTuple):
         if isinstance(self.default, int):
             return f"a whole number of {self.unit} from {self.low} to {self.high}"
         if isinstance(self.default, tuple):
-            return f"a comma separated list{self.parts and f' of {self.parts}'}"
+            return f"a comma separated list{self.listed and f' of {self.listed}'}"
         return f"one of {', '.join(self.choices)}" if self.choices else "text"
+
+    @property
+    def listed(self) -> str:
+        """What the parts of a list have to be, empty for any text."""
+        return self.parts or ", ".join(self.choices)
+
+    def _has(self, part: object) -> bool:
+        return isinstance(part, str) and (part in self.choices if self.choices else self.fits(part))
 
     def accepted(self, value: object) -> object:
         """A value given in code or in a file, as it is used; None where it is not as expected."""
         if isinstance(self.default, str):
             return value if isinstance(value, str) and (not self.choices or value in self.choices) else None
         if isinstance(self.default, tuple):
-            fits = isinstance(value, (list, tuple)) and all(isinstance(part, str) and self.fits(part) for part in value)
-            return tuple(value) if fits and isinstance(value, (list, tuple)) else None
+            return tuple(value) if isinstance(value, (list, tuple)) and all(map(self._has, value)) else None
         if isinstance(self.default, bool):
             return value if isinstance(value, bool) else None
         fits = isinstance(value, int) and not isinstance(value, bool) and self.low <= value <= self.high
@@ -231,6 +238,14 @@ SETTINGS: Final = (
         choices=MODES,
     ),
     Setting(
+        "scrub_also",
+        "OTEL_ERRSAMPLE_SCRUB_ALSO",
+        (),
+        "What is taken out besides: [IP addresses, phone numbers, card numbers, all that stands in "
+        "quotes](docs/scrubbing.md#what-else-can-be-taken-out).",
+        choices=ALSO,
+    ),
+    Setting(
         "spool_dir",
         "OTEL_ERRSAMPLE_SPOOL_DIR",
         "",
@@ -334,6 +349,7 @@ class Settings:
     handled: bool
     dry_run: bool
     scrub: str
+    scrub_also: tuple[str, ...]
     spool_dir: str
     spool_bytes: int
     max_request_bytes: int
@@ -414,7 +430,7 @@ def _from_text(setting: Setting, text: str, fallback: object, warn: Warn) -> obj
 def _checked(setting: Setting, value: object) -> object:
     accepted = setting.accepted(value)
     if accepted is None:
-        listed = f"a list or tuple of {setting.parts or 'non-empty strings'}"
+        listed = f"a list or tuple of {setting.listed or 'non-empty strings'}"
         wanted = {tuple: listed, bool: "True or False"}.get(type(setting.default))
         raise ConfigError(
             f"{setting.argument} is expected to be {wanted or setting.expectation}, got {value!r}; "

@@ -9,6 +9,9 @@ from typing import Final, NamedTuple
 
 MODES: Final = ("off", "default", "strict")
 
+ALSO: Final = ("ip_addresses", "phone_numbers", "card_numbers", "quoted")
+"""What else may be taken out, in the order of the bits of ext/scrub_also.pyx."""
+
 REDACTED: Final = "[redacted]"
 
 
@@ -92,6 +95,16 @@ SCHEMES: Final = ("bearer", "basic", "token", "bot", "apikey", "negotiate", "ntl
 
 LONG_SCHEMES: Final = ("digest", "hmac", "hawk", "oauth", "signature", "aws4-hmac-sha256", "sharedaccesssignature")
 """Those before a list of them, which reaches to the end of the line."""
+
+
+PHONES: Final = ("phone", "tel", "mobile", "fax", "msisdn", "whatsapp")
+"""How a name or a word ends behind which a number is a phone number, of whatever form."""
+
+NUMBER_WORDS: Final = ("number", "numbers", "no", "nr", "num")
+"""What may stand between the two ("phone_number=")."""
+
+VERSIONS: Final = ("version", "release", "firmware", "build", "revision")
+"""How a name or a word ends behind which four numbers are no address."""
 
 
 class Prefix(NamedTuple):

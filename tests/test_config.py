@@ -49,6 +49,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
         handled=False,
         dry_run=False,
         scrub="default",
+        scrub_also=(),
         spool_dir="",
         spool_bytes=4 * 1024 * 1024,
         max_request_bytes=2 * 1024 * 1024,

@@ -37,6 +37,9 @@ TESTED_BY = {
     "otel_errsample/testing/__init__.py": "test_testing_transport",  # names two classes, nothing else
     "ext/scrub_values.pyx": "test_scrub_text",  # how far a secret reaches shows in what is left of a text
     "ext/scrub_tokens.pyx": "test_scrub_text",
+    "ext/scrub_addresses.pyx": "test_scrub_also",
+    "ext/scrub_numbers.pyx": "test_scrub_also",
+    "ext/scrub_search.pyx": "test_scrub_also",
     "ext/scrub_clean.pyx": "test_scrub",  # spans as they leave
     "ext/waiting.pyx": "test_undecided",  # what a span carries while it waits shows when it is let go
     "ext/sending.pyx": "test_undecided",

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import random
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_errsample._hot import scrub_text
-from tests.secrets import ORDINARY, Planted, card_number, planted
+from tests.secrets import ORDINARY, Planted, planted
 
 PLANTED = planted(240)
 
@@ -32,7 +30,6 @@ def test_a_planted_secret_is_taken_out_and_nothing_else(case: Planted) -> None:
 def test_an_ordinary_message_stays_the_same_object(message: str) -> None:
     assert (message, 0) == scrub_text(message)
     assert scrub_text(message)[0] is message
-    assert scrub_text(message, strict=True)[0] is message
 
 
 @pytest.mark.parametrize("case", PLANTED, ids=lambda case: case.expected[:40])
@@ -91,25 +88,6 @@ def test_a_text_that_someone_cut_inside_a_secret_leaves_no_useful_part_of_it(cas
 def test_a_userinfo_cut_before_its_host_is_still_one() -> None:
     assert "postgresql://[redacted]" == scrub_text("postgresql://app:q7hunter")[0]
     assert "http://host:8080" == scrub_text("http://host:8080")[0]
-
-
-def test_card_numbers_are_taken_out_in_strict_mode() -> None:
-    source = random.Random(7)
-    for _ in range(50):
-        number = card_number(source)
-        grouped = " ".join(number[at : at + 4] for at in range(0, 16, 4))
-        for text in (f"card {number} declined", f"card {grouped} declined", f"({number})"):
-            assert (text, 0) == scrub_text(text)
-            cleaned, found = scrub_text(text, strict=True)
-            assert 1 == found
-            assert number not in cleaned.replace(" ", "")
-        wrong = number[:-1] + str((int(number[-1]) + 1) % 10)
-        assert 0 == scrub_text(f"card {wrong} declined", strict=True)[1]
-
-
-def test_digits_that_are_no_card_stay() -> None:
-    for text in ("1700000000123456789", "4242", "00012345678901234567890", "5e-10", "2024-05-06 07:08:09.123456"):
-        assert (text, 0) == scrub_text(text, strict=True)
 
 
 def test_a_text_is_looked_at_up_to_49152_characters_and_cut_there_at_a_blank() -> None:

@@ -11,7 +11,19 @@ from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.trace import SpanContext, TraceFlags
 from opentelemetry.util.types import AnyValue
 
-from otel_errsample._hot import Buffer, Classifier, Ledger, Limits, Path, RuleTable, Tallies, Verdict, probe, take
+from otel_errsample._hot import (
+    Buffer,
+    Classifier,
+    Ledger,
+    Limits,
+    Path,
+    RuleTable,
+    Scrubber,
+    Tallies,
+    Verdict,
+    probe,
+    take,
+)
 from otel_errsample.cli.rulefile import rules_of
 from otel_errsample.config import Settings
 from otel_errsample.readable import copied
@@ -83,7 +95,7 @@ class Trial:
             dry_run=False,
             repeats_stacks=settings.propagated_stacks,
             tells_handled=settings.handled,
-            scrub=settings.scrub,
+            scrubber=Scrubber(settings.scrub, settings.scrub_also),
             user_enrich=None,
             on_verdict=on_verdict,
             rebuild=self._note,

@@ -154,7 +154,7 @@ def _setting(setting: Setting, node: Node, report: Report) -> object:
     if accepted is None:
         wanted = setting.expectation
         if isinstance(setting.default, tuple):
-            wanted = f"a list of {setting.parts or 'texts'}"
+            wanted = f"a list of {setting.listed or 'texts'}"
         message = f"'{setting.argument}' is expected to be {wanted}, got {described(node)}"
         plain = isinstance(node, Scalar) and Scalar(node.text, "", 0, 0).value()
         hint = "write it without quotes" if plain and setting.accepted(plain) is not None else ""

@@ -66,6 +66,7 @@ def _row() -> dict[str, Any]:
 
 def _setting(setting: Setting) -> dict[str, Any]:
     default = list(setting.default) if isinstance(setting.default, tuple) else setting.default
+    choice = {"enum": list(setting.choices)} if setting.choices else {}
     described = {"description": setting.help, "default": default}
     if isinstance(setting.default, bool):
         return {**described, "type": "boolean"}
@@ -73,5 +74,5 @@ def _setting(setting: Setting) -> dict[str, Any]:
         return {**described, "type": "integer", "minimum": setting.low, "maximum": setting.high}
     if isinstance(setting.default, tuple):
         item = {"pattern": setting.pattern} if setting.pattern else {"minLength": 1}
-        return {**described, "type": "array", "items": {"type": "string", **item}}
-    return {**described, **({"enum": list(setting.choices)} if setting.choices else {"type": "string"})}
+        return {**described, "type": "array", "items": choice or {"type": "string", **item}}
+    return {**described, **(choice or {"type": "string"})}

@@ -31,6 +31,7 @@ from otel_errsample.cli.explanation import explain
 from otel_errsample.cli.trial import Trial
 from otel_errsample.cli.witness import Witness
 from otel_errsample.rules.document import Document
+from otel_errsample.scrub import ALSO
 from otel_errsample.testing import CollectingTransport
 from otel_errsample.transport import Answer, Outcome
 from tests.isolated.kinds import KINDS, Hooks, Kind, deep, processor_for
@@ -132,7 +133,7 @@ def encode() -> tuple[Do, Do]:
 
 
 def scrub() -> tuple[Do, Do]:
-    return lambda: (_hot.scrub_text(TEXT, strict=True), _hot.scrub_stack(f"Traceback:\n  File\nE: {TEXT}")), nothing
+    return lambda: (_hot.scrub_text(TEXT, ALSO), _hot.scrub_stack(f"Traceback:\n  File\nE: {TEXT}")), nothing
 
 
 def explanation() -> tuple[Do, Do]:
