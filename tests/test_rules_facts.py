@@ -15,6 +15,7 @@ from otel_errsample.rules.facts import (
     SPAN_KINDS,
     TEXTS,
     accepted,
+    meant_by,
     spellings,
 )
 
@@ -62,3 +63,10 @@ def test_a_test_of_a_closed_list_is_the_mask_of_what_passes(op: str, values: tup
 @pytest.mark.parametrize(("op", "expected"), [("<", 0b00011), ("<=", 0b00111), (">", 0b11000), (">=", 0b11100)])
 def test_severities_have_an_order(op: str, expected: int) -> None:
     assert expected == accepted("severity", op, ("warn",))
+
+
+@pytest.mark.parametrize(
+    "name", ["http.route", "span.kind", "errsample.keep", "resource", "attributes", "a.service.name"]
+)
+def test_what_may_be_an_attribute_is_left_alone(name: str) -> None:
+    assert meant_by(name) == ""

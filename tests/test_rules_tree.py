@@ -100,3 +100,8 @@ def test_the_canonical_text_parses_to_the_same_tree(written: list[Rule]) -> None
 )
 def test_a_rule_ends_the_set_when_it_always_decides(rule: Rule, expected: bool) -> None:
     assert expected == rule.ends
+
+
+def test_a_quoted_attribute_that_no_bare_name_stands_for_stays_quoted() -> None:
+    assert str(Operand("attribute", "exception.type")) == 'attributes["exception.type"]'
+    assert str(Operand("attribute", "http.route")) == "http.route"

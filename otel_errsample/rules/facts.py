@@ -56,6 +56,43 @@ _RENAMED: Final = (
 )
 _GROUP_OF: Final = {name: group for group in _RENAMED for name in group}
 
+# What other tools call with a dot, and no span has as an attribute when it ends: a rule would silently never match.
+_ELSEWHERE: Final = {
+    "exception.type": "exception",
+    "exception.message": "message",
+    "span.name": "name",
+    "span.duration": "duration",
+    "trace.duration": "duration",
+    "span.status": "error",
+    "span.status.code": "error",
+    "status.code": "error",
+    "otel.status_code": "error",
+}
+_OF_THE_RESOURCE: Final = (
+    "service.name",
+    "service.namespace",
+    "service.version",
+    "service.instance.id",
+    "deployment.environment",
+    "deployment.environment.name",
+)
+
+
+def meant_by(name: str) -> str:
+    """What to write instead of a dotted name that stands for no attribute of a span; "" where it does stand for one.
+
+    Whoever has such an attribute writes attributes["..."].
+    """
+    if name in _OF_THE_RESOURCE:
+        return f'resource["{name}"]'
+    first, *rest = name.removeprefix("span.").split(".")
+    if rest and first == "errsample" and ".".join(rest) in FACTS:
+        return ".".join(rest)
+    if first in ("attributes", "resource") and name not in ("attributes", "resource"):
+        key = ".".join(rest[1:] if rest[:1] == ["attributes"] else rest) or "key"
+        return f'{first}["{key}"]'
+    return _ELSEWHERE.get(name, "")
+
 
 def spellings(name: str) -> tuple[str, ...]:
     """The names under which an attribute is looked up, the one that was written first."""

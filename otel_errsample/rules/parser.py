@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import Final, NoReturn
 
+from otel_errsample.rules.facts import meant_by
 from otel_errsample.rules.lexer import ACTIONS, MAX_NESTING, Token, rules_of
 from otel_errsample.rules.report import Report, did_you_mean
 from otel_errsample.rules.tree import (
@@ -262,6 +263,8 @@ class _RuleParser:
             self._fail(f"expected {what}, got {self._got()}", hint)
         if token.kind != "name" or token.text in (*_OPERATORS, "if"):
             self._fail(f"expected {what}, got {self._got()}")
+        if meant := meant_by(token.text):
+            self._fail(f"'{token.text[:60]}' is no attribute of a span", f"write: {meant[:80]}")
         self._take()
         if token.text in ("attributes", "resource"):
             self._expect("[", f"after '{token.text}'", f'write: {token.text}["service.name"]')

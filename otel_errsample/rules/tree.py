@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from otel_errsample.rules.facts import THIRD_PARTY
+from otel_errsample.rules.facts import THIRD_PARTY, meant_by
 
 # A name with a dot is an attribute, with this one exception.
 DOTTED_FACT: Final = "span.kind"
@@ -58,7 +58,7 @@ class Operand:
         if self.source == "resource":
             return f"resource[{quoted(self.name)}]"
         dotted = "." in self.name and self.name != DOTTED_FACT and _PLAIN.fullmatch(self.name)
-        if self.source == "attribute" and not dotted:
+        if self.source == "attribute" and (not dotted or meant_by(self.name)):
             return f"attributes[{quoted(self.name)}]"
         return self.name
 
