@@ -290,7 +290,7 @@ SETTINGS: Final = (
     ),
 )
 
-# What a file may set, by argument: not where it is itself, and not its rules, which have a key of their own.
+# What a file or code may set, by argument: not where the file is, and not rules, which have a key of their own.
 FILE_SETTINGS: Final = {
     setting.argument: setting for setting in SETTINGS if setting.argument not in ("rules", "config")
 }
@@ -368,10 +368,10 @@ class Settings:
         out of range it becomes the nearest bound, otherwise what holds without the variable. Raises ConfigError for a
         bad value or an unknown name in `given`.
         """
-        known = {setting.argument for setting in SETTINGS}
         for argument in given:
-            if argument not in known:
-                raise ConfigError(f"{argument!r} is no setting; hint: the settings are {', '.join(sorted(known))}")
+            if argument not in FILE_SETTINGS:
+                known = ", ".join(sorted(FILE_SETTINGS))
+                raise ConfigError(f"{argument!r} is no setting; hint: the settings are {known}")
         values: dict[str, Any] = {}
         for setting in SETTINGS:
             value = given.get(setting.argument)

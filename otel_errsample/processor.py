@@ -118,7 +118,10 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         _expect("enrich", enrich, enrich is None or callable(enrich), "a callable")
         _expect("on_verdict", on_verdict, on_verdict is None or callable(on_verdict), "a callable")
         _expect("head_sampled", head_sampled, isinstance(head_sampled, bool), "True or False")
+        _expect("options", options, isinstance(options, Mapping | None), "a mapping of settings")
         _expect("transport", transport, transport is None or exporter is None, "None where an exporter is given")
+        _expect("meter_provider", meter_provider, isinstance(meter_provider, MeterProvider | None), "a MeterProvider")
+        _expect("clock", clock, clock is None or callable(clock), "a callable")
         probe()
         file = _config_file(config)
         document = file.document if file is not None else None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from otel_errsample.errors import ConfigError
 from otel_errsample.transport import Answer, Outcome, Transport, open_transport
 from otel_errsample.transport.settings import OtlpSettings
 
@@ -123,9 +124,14 @@ def same_destination(one: Sink, other: Sink) -> bool:
 def open_sink(
     exporter: SpanExporter | None, transport: Transport | OtlpSettings | None, warn: Callable[[str, str], None]
 ) -> tuple[Sink, float, int]:
-    """The sink, the seconds a request may take, and how many copies of a request exist while it is sent."""
+    """The sink, the seconds a request may take, and how many copies of a request exist while it is sent.
+
+    Raises ConfigError for a transport that is none.
+    """
     if exporter is not None:
         return ExporterSink(exporter), 30.0, 0
+    if not (transport is None or isinstance(transport, OtlpSettings) or hasattr(transport, "send")):
+        raise ConfigError(f"transport is expected to be a Transport or OtlpSettings, got {transport!r}")
     settings = transport if isinstance(transport, OtlpSettings) else OtlpSettings.from_env(os.environ, warn)
     given = None if isinstance(transport, OtlpSettings) else transport
     sink = OtlpSink(given) if given is not None else OtlpSink(open_transport(settings), settings)

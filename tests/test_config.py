@@ -213,7 +213,7 @@ def test_none_in_code_counts_as_not_given() -> None:
         pytest.param("flush_errors_ms", "200", "a whole number of milliseconds from 0 to 60000", id="text"),
         pytest.param("max_export_batch_size", 0, "a whole number of spans from 1 to 65536", id="zero"),
         pytest.param("dry_run", 1, "True or False", id="a number for a switch"),
-        pytest.param("rules", 5, "text", id="rules as a number"),
+        pytest.param("spool_dir", 5, "text", id="a directory as a number"),
         pytest.param("in_app_include", "shop", "a list or tuple of non-empty strings", id="one string"),
         pytest.param("in_app_include", ["shop", ""], "a list or tuple of non-empty strings", id="empty prefix"),
         pytest.param("in_app_include", [1], "a list or tuple of non-empty strings", id="prefix as a number"),
@@ -235,7 +235,7 @@ def test_a_bad_value_in_code_is_refused_with_expectation_value_and_hint(
 
 
 def test_an_unknown_setting_in_code_is_refused() -> None:
-    with pytest.raises(ConfigError, match="'max_queue_size' is no setting; hint: the settings are config, dry_run, "):
+    with pytest.raises(ConfigError, match="'max_queue_size' is no setting; hint: the settings are dry_run, enabled, "):
         Read({}, max_queue_size=2048)
 
 

@@ -53,6 +53,10 @@ class TestArguments:
             ({"on_verdict": "x"}, "on_verdict is expected to be a callable, got 'x'"),
             ({"config": 3}, "config is expected to be the path of a file, got 3"),
             ({"head_sampled": None}, "head_sampled is expected to be True or False, got None"),
+            ({"options": 5}, "options is expected to be a mapping of settings, got 5"),
+            ({"transport": "http://x"}, "transport is expected to be a Transport or OtlpSettings, got 'http://x'"),
+            ({"meter_provider": 5}, "meter_provider is expected to be a MeterProvider, got 5"),
+            ({"clock": 5}, "clock is expected to be a callable, got 5"),
         ],
         ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
     )
@@ -64,6 +68,11 @@ class TestArguments:
     def test_a_number_out_of_range_is_refused(self) -> None:
         with pytest.raises(ConfigError, match="max_buffer_bytes"):
             ErrorSpanProcessor(max_buffer_bytes=10)
+
+    @pytest.mark.parametrize("name", ["rules", "config"])
+    def test_what_has_an_argument_of_its_own_is_no_option(self, name: str) -> None:
+        with pytest.raises(ConfigError, match=f"'{name}' is no setting; hint: the settings are "):
+            ErrorSpanProcessor(options={name: "x"})
 
 
 class TestEnvironment:
