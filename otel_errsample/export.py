@@ -273,11 +273,12 @@ class Worker:
             answer = self._sink.deliver(batch, start, stop, timeout)
         finally:
             self._sending = False
-        if answer.outcome is Outcome.ACCEPTED and not answer.rejected:
+        if taken := answer.outcome is Outcome.ACCEPTED and not answer.rejected:
             self.last_failure = ""
-        elif not (self._forking or self._stopping):
-            self.last_failure = answer.cause
-            self._report(self._reporter.failed, answer, stop - start)
+        if (answer.cause or not taken) and not (self._forking or self._stopping):
+            if not taken:
+                self.last_failure = answer.cause
+            self._report(self._reporter.answered, answer, stop - start)
         return answer
 
     def _report(self, say: Callable[..., None], *what: object) -> None:

@@ -18,28 +18,34 @@ _SENTENCES = {
     Outcome.FAILED: "%s took no spans (%s), and trying again would not help; they are counted as export_failed",
     Outcome.ACCEPTED: "%s took a request but rejected some of its spans (%s)",
 }
+# Of spans that count as delivered.
+_WARNS = "%s took the spans, and warns (%s)"
+_NOT_OTLP = "%s acknowledged a request, but not as an OTLP receiver does (%s): is the endpoint right?"
 
 
 class Reporter:
-    """One line a minute for each outcome that is not plain success, and one for spans that found no room."""
+    """One line a minute for each kind of answer that is not plain success, and one for spans that found no room."""
 
     def __init__(self, logger: logging.Logger, endpoint: str, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._logger = logger
         self._endpoint = endpoint
         self._monotonic = monotonic
-        self._next: dict[Outcome, float] = {}
+        self._next: dict[str, float] = {}
         self._crowded_out = 0
         self._next_crowded = monotonic()
 
-    def failed(self, answer: Answer, spans: int) -> None:
+    def answered(self, answer: Answer, spans: int) -> None:
         """Say what `answer` meant for a request of that many spans, unless it was said less than a minute ago."""
+        sentence = _SENTENCES[answer.outcome]
+        if answer.outcome is Outcome.ACCEPTED and not answer.rejected:
+            sentence = _NOT_OTLP if answer.cause == "unreadable_response" else _WARNS
         now = self._monotonic()
-        if now < self._next.get(answer.outcome, now):
+        if now < self._next.get(sentence, now):
             return
-        self._next[answer.outcome] = now + EVERY
+        self._next[sentence] = now + EVERY
         why = f"{answer.cause}: {answer.detail}" if answer.detail else answer.cause
         why, _ = scrub_text(why)  # a receiver may quote what was sent
-        sentence = _SENTENCES[answer.outcome] + "; %d in this request, said at most once a minute"
+        sentence += "; %d in this request, said at most once a minute"
         self._logger.warning(sentence, self._endpoint, why, spans)
 
     def crowded(self, lost: int) -> None:

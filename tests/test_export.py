@@ -227,6 +227,16 @@ def test_a_partial_success_may_not_reject_more_than_was_sent(bench: Callable[...
     assert (0, 1) == (one.ledger.endings["delivered"], one.ledger.endings["rejected"])
 
 
+def test_an_answer_of_no_otlp_receiver_is_told_and_is_no_failure(
+    bench: Callable[..., Bench], caplog: pytest.LogCaptureFixture
+) -> None:
+    one = bench(lambda spans: Answer(Outcome.ACCEPTED, cause="unreadable_response"))
+    one.admit("a")
+    assert one.worker.flush(10.0)
+    assert (1, "") == (one.ledger.endings["delivered"], one.worker.last_failure)
+    assert "not as an OTLP receiver does (unreadable_response)" in caplog.text
+
+
 def test_a_failure_that_cannot_heal_is_final_and_counted(bench: Callable[..., Bench]) -> None:
     one = bench(lambda spans: Answer(Outcome.FAILED, cause="401"))
     one.admit("a", "b")

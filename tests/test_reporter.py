@@ -24,7 +24,7 @@ def reporter(clock: ManualClock) -> Reporter:
 def test_the_first_failure_is_said_with_endpoint_cause_and_number(
     reporter: Reporter, caplog: pytest.LogCaptureFixture
 ) -> None:
-    reporter.failed(Answer(Outcome.RETRY, cause="UNAVAILABLE", detail="connection refused"), 7)
+    reporter.answered(Answer(Outcome.RETRY, cause="UNAVAILABLE", detail="connection refused"), 7)
     (record,) = caplog.records
     assert logging.WARNING == record.levelno
     assert (
@@ -38,20 +38,40 @@ def test_a_thousand_failures_in_a_minute_are_one_line_for_each_outcome(
     reporter: Reporter, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(1_000):
-        reporter.failed(Answer(Outcome.RETRY, cause="UNAVAILABLE"), 1)
-        reporter.failed(Answer(Outcome.FAILED, cause="401"), 1)
+        reporter.answered(Answer(Outcome.RETRY, cause="UNAVAILABLE"), 1)
+        reporter.answered(Answer(Outcome.FAILED, cause="401"), 1)
         clock.advance(0.01)
     assert 2 == len(caplog.records)
     clock.advance(EVERY)
-    reporter.failed(Answer(Outcome.RETRY, cause="UNAVAILABLE"), 1)
+    reporter.answered(Answer(Outcome.RETRY, cause="UNAVAILABLE"), 1)
     assert 3 == len(caplog.records)
 
 
 @pytest.mark.parametrize("outcome", list(Outcome), ids=lambda outcome: outcome.name)
 def test_every_outcome_has_its_sentence(reporter: Reporter, outcome: Outcome, caplog: pytest.LogCaptureFixture) -> None:
-    reporter.failed(Answer(outcome, cause="why"), 3)
+    reporter.answered(Answer(outcome, cause="why"), 3)
     assert "127.0.0.1:4317" in caplog.text
     assert "(why)" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (
+            Answer(Outcome.ACCEPTED, rejected=2, cause="partial_success"),
+            "took a request but rejected some of its spans",
+        ),
+        (Answer(Outcome.ACCEPTED, cause="partial_success", detail="upgrade"), "warns (partial_success: upgrade)"),
+        (Answer(Outcome.ACCEPTED, cause="unreadable_response"), "not as an OTLP receiver does (unreadable_response)"),
+    ],
+)
+def test_an_acknowledgement_with_something_to_it_is_told(
+    reporter: Reporter, answer: Answer, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    reporter.answered(answer, 3)
+    reporter.answered(answer, 3)
+    (record,) = caplog.records
+    assert said in record.getMessage()
 
 
 @pytest.mark.scenario("A4")
@@ -100,5 +120,5 @@ def test_a_shutdown_without_losses_is_not_said(reporter: Reporter, caplog: pytes
 def test_a_receiver_that_quotes_a_secret_does_not_bring_it_into_the_log(
     reporter: Reporter, caplog: pytest.LogCaptureFixture
 ) -> None:
-    reporter.failed(Answer(Outcome.FAILED, cause="401", detail="bad token=q7hunter2X for bob@example.com"), 1)
+    reporter.answered(Answer(Outcome.FAILED, cause="401", detail="bad token=q7hunter2X for bob@example.com"), 1)
     assert "(401: bad token=[redacted] for [redacted])" in caplog.text

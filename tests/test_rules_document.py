@@ -242,7 +242,7 @@ class TestLoad:
 
     def test_a_pipe_or_a_missing_file_is_an_os_error(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "pipe")
-        with pytest.raises(OSError, match="is not a regular file"):
+        with pytest.raises(OSError, match=r"it is not a regular file: '.*pipe'$"):
             load(tmp_path / "pipe")
         with pytest.raises(FileNotFoundError):
             Rules.load(tmp_path / "missing.yaml")

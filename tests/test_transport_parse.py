@@ -75,6 +75,12 @@ def test_an_http_endpoint_becomes_a_url(text: str, base: bool, url: str) -> None
     assert url == parse.http_address(text, base).target
 
 
+@pytest.mark.parametrize("text", ["localhost:4318", "collector", "127.0.0.1:4318/v1/traces", "ftp://c"])
+def test_an_http_endpoint_without_its_scheme_is_told_so(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^is expected to be a URL with the scheme http or https$"):
+        parse.http_address(text, base=True)
+
+
 def test_user_information_becomes_a_basic_authorization() -> None:
     assert "Basic dTpwQHc=" == parse.http_address("http://u:p%40w@c/", base=True).authorization
 

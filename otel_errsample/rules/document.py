@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from bisect import bisect_right
@@ -44,7 +45,7 @@ def load(path: str | os.PathLike[str]) -> Document:
         raise OSError(f"{source!r} cannot be the name of a file")
     # Opening a pipe waits for its writer, and a device may never end.
     if not stat.S_ISREG(Path(source).stat().st_mode):
-        raise OSError(f"{source} is not a regular file")
+        raise OSError(errno.EINVAL, "it is not a regular file", source)
     with Path(source).open("rb") as file:
         data = file.read(4 * nodes.MAX_TEXT + 1)  # UTF-8 has at most 4 bytes a character
     try:

@@ -83,9 +83,9 @@ def grpc_address(text: str, insecure: bool) -> Address:
 
 def http_address(text: str, base: bool) -> Address:
     """Read an http or https URL; to a `base` URL, which stands for all signals, the path of traces is appended."""
-    parts = _split(text)
-    if parts.scheme not in ("http", "https"):
+    if not text.lower().startswith(("http://", "https://")):
         raise ValueError("is expected to be a URL with the scheme http or https")
+    parts = _split(text)
     path = parts.path.rstrip("/") + TRACES_PATH if base else parts.path or "/"
     url = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], path, parts.query, ""))
     return Address(url, parts.scheme == "https", _is_loopback(parts.hostname or ""), _login(parts))
