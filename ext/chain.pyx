@@ -28,6 +28,7 @@ cdef class Link:
     cdef object exception
     cdef str relation       # to the one before: "cause", "context", "" for the outermost
     cdef str caught_in      # "module:function" of the frame that handled it, where that is told by a text
+    cdef object told        # the stacktext.Block of what another process printed of it, or None
 
 
 cdef object owned(PyObject *found):
@@ -54,7 +55,10 @@ cdef list exception_chain(ClassTable classes, object exception):
     while len(links) < CHAINED:
         relation = "cause"
         following = owned(PyException_GetCause(exception))
-        if following is None and not (<PyBaseExceptionObject *> exception).suppress_context:
+        if (
+            following is None and not (<PyBaseExceptionObject *> exception).suppress_context
+            and not (<Link> links[len(links) - 1]).info.uncaused
+        ):
             relation = "context"
             following = owned(PyException_GetContext(exception))
         if following is None:

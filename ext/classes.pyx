@@ -12,7 +12,7 @@ from cpython.object cimport PyObject
 from cpython.type cimport PyType_Check, PyType_IsSubtype
 from cpython.unicode cimport PyUnicode_Check, PyUnicode_CheckExact, PyUnicode_FromObject
 
-from otel_errsample import taxonomy
+from otel_errsample import stacktext, taxonomy
 from otel_errsample.errors import ConfigError
 
 cdef extern from "Python.h":
@@ -48,7 +48,7 @@ ALIASES = {
     "grpc.aio._call.AioRpcError": "grpc.RpcError",
 }
 GROUPS = frozenset(("BaseExceptionGroup", "exceptiongroup.BaseExceptionGroup"))
-WRITTEN = frozenset(("errno", "resolver", "aws", "sqlite"))   # schemes of which a message tells the code
+WRITTEN = frozenset(("errno", "resolver", "ssl", "aws", "sqlite"))   # schemes of which a message tells the code
 # botocore makes the classes of a service's errors at run time, so that their names resolve to nothing.
 DYNAMIC = (("botocore.errorfactory.", "botocore.exceptions.ClientError"),)
 
@@ -67,6 +67,8 @@ cdef class ClassInfo:
     cdef bint coded             # its code tells different errors apart
     cdef bint ordinary          # a subclass of Exception
     cdef bint group, recursion, leave, not_found, answer
+    cdef bint uncaused          # whatever was handled when it was raised did not lead to it
+    cdef bint quote             # no exception, but what another process printed of one
     cdef tuple carriers         # (scheme, path as a tuple, whether its class has the first) in the order to ask
     cdef bint carrying          # its class has the first of one of them
     cdef str written            # the scheme of which a message may tell the code, or None
@@ -96,7 +98,7 @@ cdef str full_name(object cls):
 
 cdef str alias_of(str name):
     """A class's name as it stands in fingerprints."""
-    return (<str> ALIASES.get(name, name)).removeprefix("__main__.")
+    return (<str> ALIASES.get(name, name)).removeprefix("__main__.").removeprefix("__mp_main__.")
 
 
 cdef object resolve_class(str name):
@@ -218,6 +220,8 @@ cdef class ClassTable:
             info.recursion = PyType_IsSubtype(<type> cls, <type> RecursionError)
         info.group = not GROUPS.isdisjoint(names)
         info.leave = "SystemExit" in names
+        info.uncaused = name in stacktext.UNCAUSED
+        info.quote = name.endswith((".RemoteTraceback", "._RemoteTraceback"))
         info.not_found = taxonomy.NOT_FOUND in names
         info.answer = not taxonomy.ANSWERS.isdisjoint(names)
         info.declared = None if cls is None else declared_by(cls)
@@ -243,9 +247,9 @@ cdef class ClassTable:
         cdef list split
         cdef bint described = info.row is not None and (info.row != "Exception" or info.name == "Exception")
         for name in names:
+            found += taxonomy.CARRIERS.get(name, ())
             if name in taxonomy.NUMBERED_OTHERWISE:
                 break
-            found += taxonomy.CARRIERS.get(name, ())
         if not described:
             found += taxonomy.USUAL_CARRIERS
         if info.name.startswith("grpc."):

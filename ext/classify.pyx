@@ -235,7 +235,7 @@ cdef class Classifier:
             facts.shared_verdict, facts.shared_rule = note.verdict, note.rule
             called = note.error.laid_to_dependency
         else:
-            others = [link.exception for link in links[1:]]
+            others = [link.exception for link in links[1:] if link.exception is not None]
             if (<Link> links[0]).info.group:
                 others += group_leaves((<Link> links[0]).exception)
             for exception in others:
@@ -260,6 +260,7 @@ cdef class Classifier:
         cdef Print made
         cdef Said said
         it.links = []
+        it.members = ()
         event_says(it.event, &said)
         it.message = said_text(said.message)
         name, text = said_text(said.type), said_text(said.stack)
@@ -268,6 +269,8 @@ cdef class Classifier:
             it.links = exception_chain(self.classes, it.live)
             if it.message is None:
                 it.message = safe_text(it.live)
+            if (<Link> it.links[len(it.links) - 1]).info.quote and len(it.links) > 1:
+                self.read_quote(it)
         elif it.event is not None:
             stack = self.read_event(it, name, text)
             facts.source_code = SOURCE_PARTIAL if stack is not None and stack.partial else SOURCE_EVENT
@@ -309,6 +312,25 @@ cdef class Classifier:
             facts.stack = <PyObject*> text
         return facts
 
+    cdef int read_quote(self, Failure it) except -1:
+        """Put what another process printed in the place of the cause in which a pool brings it along."""
+        cdef Link quote = it.links.pop()
+        cdef Link link = it.links[len(it.links) - 1]
+        cdef str text = exact_text(attribute_of(quote.exception, "tb"))
+        cdef str message = it.message if len(it.links) == 1 else safe_text(link.exception)
+        if text is None or len(text) > LONGEST_SEARCHED:
+            return 0
+        blocks = stacktext.parse_quoted(text, link.info.name, message or "")
+        if not blocks[0].frames:
+            return 0
+        link.told = blocks[0]
+        for block in blocks[1:]:
+            link = make_link(self.classes.named(block.type or "<unknown>"), None, block.relation)
+            link.caught_in = self.prints.caught_in(block.frames)
+            link.told = block
+            it.links.append(link)
+        return 0
+
     cdef StackNote read_event(self, Failure it, str name, str text):
         """Fill the chain from an event; answers what its stack text says, None where there is no text."""
         cdef StackNote stack = None
@@ -324,6 +346,8 @@ cdef class Classifier:
             if stack is not None and not stack.partial and info.cls is not None:
                 stack.info = info       # a class that is loaded stays what it is
         it.links.append(make_link(info, None, ""))
+        if stack is not None and stack.group_types is not None:
+            it.members = stack.group_types
         if stack is not None and len(stack.blocks) > 1:
             for relation, inner, caught_in in stack.blocks[1:]:
                 link = make_link(self.classes.named(inner or "<unknown>"), None, relation)

@@ -12,7 +12,7 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_XDECREF
 from cpython.unicode cimport PyUnicode_DATA, PyUnicode_KIND, PyUnicode_Substring
 
-from otel_errsample import fingerprint, stacktext
+from otel_errsample import fingerprint
 
 cdef extern from "frameobject.h":
     PyFrameObject *PyFrame_GetBack(PyFrameObject *frame)
@@ -234,10 +234,17 @@ cdef class Fingerprints:
             link = links[slot if slot < 2 else len(links) - 1]
             if link.info.group:
                 groups = [None] * 3 if groups is None else groups
-                groups[slot] = self.live_leaves(link.exception)
+                groups[slot] = (
+                    self.written_leaves(link.told.leaves) if link.exception is None
+                    else self.live_leaves(link.exception)
+                )
                 extra = f"{extra}|{groups[slot]}"
-            traceback = owned(PyException_GetTraceback(link.exception))
-            name = self.cycle(traceback) if link.info.recursion else None
+            if link.told is not None:
+                traceback = None
+                name = self.frames.innermost(link.told.frames, link.info.recursion)
+            else:
+                traceback = owned(PyException_GetTraceback(link.exception))
+                name = self.cycle(traceback) if link.info.recursion else None
             serials[2 * slot] = 2 * link.info.serial + (link.relation == "context")
             serials[2 * slot + 1] = 0
             if name is not None:
@@ -250,7 +257,7 @@ cdef class Fingerprints:
             if slot == 0 and name is None:
                 return None
             names.append(name)
-            if slot and link.info.coded:
+            if slot and link.info.coded and link.exception is not None:
                 own = own_code(link.exception, link.info)
                 if own is not None:
                     names[slot] = f"{own.text}@{name}"
@@ -271,9 +278,12 @@ cdef class Fingerprints:
         cdef str name
         for slot in range(min(<Py_ssize_t> len(links), 3)):
             link = links[slot if slot < 2 else len(links) - 1]
-            traceback = owned(PyException_GetTraceback(link.exception))
-            name = self.cycle(traceback) if link.info.recursion else None
-            frames = self.nearest(traceback) if name is None else [name]
+            if link.told is not None:
+                frames = self.frames.path(link.told.frames, link.info.recursion)
+            else:
+                traceback = owned(PyException_GetTraceback(link.exception))
+                name = self.cycle(traceback) if link.info.recursion else None
+                frames = self.nearest(traceback) if name is None else [name]
             if not slot and not frames:
                 return None
             parts += [link.relation, link.info.alias, *frames]
@@ -388,7 +398,7 @@ cdef class Fingerprints:
                 return note
         note = StackNote.__new__(StackNote)
         note.check, note.length, note.type_name = digest.check, length, type_name
-        blocks = stacktext.parse_stack(PyUnicode_Substring(body, 0, length - len(below)), type_name, below)
+        blocks = stacktext.parse_stack(PyUnicode_Substring(body, 0, length - len(below)), type_name, below, message)
         note.blocks = [(block.relation, block.type, self.caught_in(block.frames)) for block in blocks]
         telling = [block for at, block in enumerate(blocks) if at < 2 or at == len(blocks) - 1]
         note.culprits = [self.frames.innermost(block.frames, block.type == "RecursionError") for block in telling]

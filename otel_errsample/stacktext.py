@@ -12,6 +12,10 @@ from typing import Final, NamedTuple
 Frame = tuple[str, str, int]
 """File, function, and how often it is called in a row."""
 
+# What the system reports has no cause: whatever was handled then, as a key missing in a cache, is another story.
+UNCAUSED: Final = frozenset(
+    ("ConnectionRefusedError", "ConnectionResetError", "ConnectionAbortedError", "BrokenPipeError", "socket.gaierror")
+)
 _MAX_STACK: Final = 64 * 1024  # characters of a stack text that are read: half its head, half its tail
 _CHAIN: Final = 8  # exceptions of a chain that are looked at, from the outermost
 _LEAVES: Final = 64  # exceptions of a group that are looked at
@@ -58,6 +62,10 @@ _CHILDREN: Final = re.compile(r"^ *\+-\+-+ 1 -+$", re.MULTILINE)
 _IN_GROUP: Final = "\n  | "  # before the lines of a group, and of nothing else
 _MEMBER: Final = re.compile(r" *\+-(\+)?-+ (\d+|\.\.\.) -+")
 _END: Final = re.compile(r" *\+-+")
+# How pools of processes quote what the worker printed: as the message of a cause that they make up.
+_QUOTE: Final = 'RemoteTraceback: \n"""\n'
+_QUOTED: Final = '\n"""\n\nThe above exception was the direct cause of the following exception:\n\n'
+_QUOTES: Final = 4  # pools inside pools that are looked into
 # No line of a message begins like the first of these two: it would stand behind a margin.
 _LEFT_OUT: Final = re.compile(r"^ *\+-+ \.\.\. -+\n *\| and (\d{1,9}) more exceptions?$", re.MULTILINE)
 
@@ -89,21 +97,54 @@ def is_group(stack: str, above: str) -> bool:
     return stack.startswith(_IN_GROUP[1:], len(above))
 
 
-def parse_stack(body: str, type_name: str, below: str = "") -> list[Block]:
+def parse_stack(body: str, type_name: str, below: str = "", message: str = "") -> list[Block]:
     """The exceptions of what `above_message` left of a stack text, outermost first, at most eight.
 
-    At most 64 KiB are read. `type_name` is the type of the final exception, whose line is missing; `below` is the rest of
-    the text where it is a group.
+    At most 64 KiB are read. `type_name` and `message` are those of the final exception, whose lines are missing; `below`
+    is the rest of the text where it is a group. What another process printed of an exception stands for it.
     """
-    body = _bounded(body)
+    body = _bounded(_unquoted(body, type_name, message) if _QUOTE in body else body)
     pieces = _SEPARATOR.split(body)[::-1] if _BETWEEN in body else [body]  # text, occurred, cause, text, ...
     members = read_members(_bounded(below)) if below else _NO_MEMBERS
     blocks = [Block("", type_name, _read_block(pieces[0], False)[1], *members)]
     for occurred, text in zip(pieces[1::3], pieces[3::3], strict=True):
         inner, frames = _read_block(text, True)
         members = read_members(text) if _in_margin(text) else _NO_MEMBERS
+        if occurred and blocks[-1].type in UNCAUSED:
+            break
         blocks.append(Block("context" if occurred else "cause", inner, frames, *members))
     return blocks[:_CHAIN]
+
+
+def parse_quoted(text: str, type_name: str, message: str) -> list[Block]:
+    """The exceptions of what another process printed of one, as a pool brings it along."""
+    printed = text.removeprefix('\n"""\n').removesuffix('"""')
+    return parse_stack(_above(printed, type_name, message), type_name, message=message)
+
+
+def _above(printed: str, type_name: str, message: str) -> str:
+    # A class of a script is one of __mp_main__ in a worker: what is left is its message, which holds no frames.
+    return above_message(printed, type_name, message) or printed
+
+
+def _unquoted(body: str, type_name: str, message: str) -> str:
+    """A stack text with what a worker printed in the place of where its exception was raised again."""
+    for _ in range(_QUOTES):
+        begin = body.rfind(_QUOTE)
+        end = body.find(_QUOTED, begin + len(_QUOTE))
+        if begin < 0 or end < 0:
+            break
+        printed, again = body[begin + len(_QUOTE) : end], body[end + len(_QUOTED) :]
+        before = body[: body.rfind("\n", 0, begin) + 1]
+        following = _SEPARATOR.search(again)
+        closing = again.find('\n"""\n')
+        if closing >= 0 and (following is None or closing < following.start()):
+            body = before + printed + again[closing:]
+        elif following:
+            body = f"{before}{printed}\n\n{again[following.start() :]}"
+        else:
+            body = before + _above(f"{printed}\n", type_name, message)
+    return body
 
 
 class _Member:

@@ -181,6 +181,37 @@ def four_deep():
         raise KeyError("outermost") from error
 """
 
+POOLS = """
+from concurrent.futures import process
+
+def submitted(fail):
+    # what a pool of processes does with it, less the processes
+    try:
+        fail()
+    except Exception as error:
+        rebuild, arguments = process._ExceptionWithTraceback(error, error.__traceback__).__reduce__()
+        error.__traceback__ = error.__context__ = None
+        raise rebuild(*arguments)
+
+def in_pool():
+    submitted(plain)
+
+def caused_in_pool():
+    submitted(caused)
+
+def multiline_in_pool():
+    submitted(multiline)
+
+def pool_in_pool():
+    submitted(caused_in_pool)
+
+def caused_by_pool():
+    try:
+        in_pool()
+    except ValueError as error:
+        raise KeyError("outer") from error
+"""
+
 GROUPS = """
 def group():
     raise ExceptionGroup("several", [ValueError("a"), KeyError("b")])
@@ -245,7 +276,7 @@ GROUP_NAMES = (
     "group", "raised_leaves", "other_order", "group_as_cause", "group_with_cause", "own_group", "wide_group",
     "deep_group", "forged_member", "task_group",
 )  # fmt: skip
-NOT_FAILURES = ("helper", "decorated")
+NOT_FAILURES = ("helper", "decorated", "submitted")
 
 # Where code may come from; the same failure, and another place each time.
 PLACES = (
@@ -282,7 +313,7 @@ def recorded(error: BaseException) -> dict[str, str]:
 
 def in_directory(directory: Path, before: str = "") -> dict[str, BaseException]:
     """Every failure of the shop, whose source lies in that directory, with something before its first line."""
-    shop = load(directory / "shop" / "pay.py", before + SHOP + (GROUPS if HAS_GROUPS else ""))
+    shop = load(directory / "shop" / "pay.py", before + SHOP + POOLS + (GROUPS if HAS_GROUPS else ""))
     own = {name for name, value in shop.items() if getattr(value, "__module__", None) == "shop.pay" and callable(value)}
     names = sorted(own - {*NOT_FAILURES, "PaymentError", "Cart"})
     return {name: failing(shop[name]) for name in names}

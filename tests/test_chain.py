@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 from typing import Any
 
 import pytest
 
 from otel_errsample import _hot
-from tests.failing import caused
+from tests.failing import caused, raised
 from tests.failures import HAS_GROUPS, failing, recorded
 
 CLASSIFIER = _hot.Classifier()
@@ -35,6 +37,27 @@ def test_cause_goes_before_context_unless_that_is_suppressed(
     error.__suppress_context__ = suppressed
     facts = CLASSIFIER.facts(error)
     assert (chain, chain and "ValueError") == (facts.chain, facts.cause)
+
+
+@pytest.mark.parametrize("explicit", [True, False], ids=["cause", "context"])
+def test_what_was_handled_when_the_system_failed_is_not_what_led_to_it(explicit: bool) -> None:
+    """A key that is missing in a cache says nothing about the refused connection to where its value is."""
+
+    def fetch() -> None:
+        try:
+            {}["key"]
+        except KeyError as error:
+            refused = ConnectionRefusedError(111, "refused")
+            if explicit:
+                raise refused from error
+            raise refused  # noqa: B904  the point
+
+    for refused in (failing(fetch), caused(OSError("no"), failing(fetch), True)):
+        expected = ("ConnectionRefusedError", *(("KeyError",) if explicit else ()))
+        for facts in (CLASSIFIER.facts(refused), CLASSIFIER.facts(event=recorded(refused))):
+            assert expected == (facts.chain or (facts.exception,))[-len(expected) :]
+            assert "KeyError" == facts.cause or not explicit
+    assert CLASSIFIER.facts(failing(fetch)).fingerprint == CLASSIFIER.facts(event=recorded(failing(fetch))).fingerprint
 
 
 def test_a_cycle_is_followed_once() -> None:
@@ -68,6 +91,13 @@ class TestGroups:
     def test_a_leaf_is_judged_with_its_own_cause(self) -> None:
         facts = CLASSIFIER.facts(group(caused(RuntimeError("wrapped"), ConnectionResetError(), True)))  # type: ignore[arg-type]
         assert "connection" == facts.kind
+
+    def test_a_text_tells_as_much_by_the_names_in_it(self) -> None:
+        for leaves in ((ValueError("x"), TimeoutError()), (TimeoutError(),), (asyncio.TimeoutError(), OSError(1, "x"))):
+            error = raised(functools.partial(group, *leaves))
+            live, text = CLASSIFIER.facts(error), CLASSIFIER.facts(event=recorded(error))
+            assert (live.kind, live.recovery, live.severity) == (text.kind, text.recovery, text.severity)
+        assert "unknown" == CLASSIFIER.facts(event={"exception.type": "ExceptionGroup", "exception.message": "x"}).kind
 
     @pytest.mark.scenario("A8")
     def test_a_thousand_leaves_are_looked_at_in_part(self) -> None:

@@ -22,9 +22,9 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     bodies: list[str] = []
     parse = stacktext.parse_stack
 
-    def counted(body: str, name: str, below: str = "") -> Any:
+    def counted(body: str, *rest: str) -> Any:
         bodies.append(body)
-        return parse(body, name, below)
+        return parse(body, *rest)
 
     monkeypatch.setattr(stacktext, "parse_stack", counted)
     return bodies

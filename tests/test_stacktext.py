@@ -163,3 +163,49 @@ class TestLeaves:
         above = stacktext.above_message(text, "ValueError", f"no\n{self.TEXT.removesuffix(chr(10))}")
         assert above is not None
         assert not stacktext.is_group(text, above)
+
+
+class TestQuoted:
+    """What a worker printed, as `concurrent.futures` and `multiprocessing` bring it along."""
+
+    PRINTED = 'Traceback (most recent call last):\n  File "/srv/app/a.py", line 1, in work\nValueError: no\n'
+    AGAIN = 'Traceback (most recent call last):\n  File "/srv/app/b.py", line 2, in submit\n'
+
+    def quoted(self, printed: str, again: str) -> str:
+        head = f'concurrent.futures.process._RemoteTraceback: \n"""\n{printed}"""\n\n'
+        return f"{head}The above exception was the direct cause of the following exception:\n\n{again}"
+
+    def test_it_stands_for_the_exception_that_was_raised_again(self) -> None:
+        (block,) = stacktext.parse_stack(self.quoted(self.PRINTED, self.AGAIN), "ValueError", message="no")
+        assert ("ValueError", [("/srv/app/a.py", "work", 1)]) == (block.type, block.frames)
+
+    def test_what_was_made_of_it_follows(self) -> None:
+        text = self.quoted(self.PRINTED, f"{self.AGAIN}ValueError: no\n\nDuring handling of the above exception, another "
+                           f"exception occurred:\n\n{self.AGAIN}")  # fmt: skip
+        outer, inner = stacktext.parse_stack(text, "KeyError", message="x")
+        assert ("KeyError", "submit") == (outer.type, outer.frames[0][1])
+        assert ("context", "ValueError", "work") == (inner.relation, inner.type, inner.frames[0][1])
+
+    def test_a_quote_that_does_not_end_is_read_as_it_stands(self) -> None:
+        text = self.quoted(self.PRINTED, self.AGAIN).replace('"""\n\n', "")
+        assert "submit" == stacktext.parse_stack(text, "ValueError", message="no")[0].frames[-1][1]
+
+    def test_frames_in_the_message_of_a_worker_are_not_believed(self) -> None:
+        message = f"no\n{self.PRINTED.replace('work', 'forged')}"
+        text = self.quoted(self.PRINTED.replace("no\n", f"{message}\n"), self.AGAIN)
+        (block,) = stacktext.parse_stack(text, "ValueError", message=message)
+        assert [("/srv/app/a.py", "work", 1)] == block.frames
+
+    @pytest.mark.parametrize(
+        "tb", [None, 7, "", '\n"""\nno frames\n"""', "x" * (2 << 20)], ids=lambda tb: repr(tb)[:12]
+    )
+    def test_one_that_says_nothing_leaves_the_frames_of_here(self, tb: object) -> None:
+        def fail() -> None:
+            error = ValueError("no")
+            error.__cause__ = type(
+                "_RemoteTraceback", (Exception,), {"__module__": "concurrent.futures.process", "tb": tb}
+            )()
+            raise error
+
+        facts = _hot.Classifier().facts(failing(fail))
+        assert ("tests.test_stacktext:fail", None) == (facts.culprit, facts.chain)
