@@ -346,8 +346,8 @@ cdef class Classifier:
             if stack is not None and not stack.partial and info.cls is not None:
                 stack.info = info       # a class that is loaded stays what it is
         it.links.append(make_link(info, None, ""))
-        if stack is not None and stack.group_types is not None:
-            it.members = stack.group_types
+        if stack is not None and stack.members is not None:
+            it.members = stack.members
         if stack is not None and len(stack.blocks) > 1:
             for relation, inner, caught_in in stack.blocks[1:]:
                 link = make_link(self.classes.named(inner or "<unknown>"), None, relation)

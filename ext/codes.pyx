@@ -22,6 +22,7 @@ cdef extern from "Python.h":
 cdef enum:
     SCHEME_HTTP
     SCHEME_GRPC
+    SCHEME_SSL
     SCHEME_OTHER
 
 cdef enum:
@@ -120,6 +121,14 @@ cdef Code sqlstate_code(object value):
 cdef Code errno_code(object numbers, int number):
     row = numbers.get(number)
     return None if row is None else make_code(f"errno:{row[0]}", SCHEME_OTHER, number, row[1:3], row[3])
+
+
+cdef Code ssl_code(object value):
+    """Of OpenSSL's reason; of most the class says as much."""
+    if not PyUnicode_CheckExact(value) or not 0 < len(value) <= 60:
+        return None
+    advice = ("config", "fix_config") if value == taxonomy.BAD_CERTIFICATE else None
+    return make_code(f"ssl:{value}", SCHEME_SSL, 0, advice)
 
 
 cdef Code aws_code(object value):
@@ -278,6 +287,10 @@ cdef Code read_carrier(str scheme, object value, object exception):
     cdef Code code
     if scheme == "http":
         return http_code(http_number(value))
+    if scheme == "http_retried":
+        if PyUnicode_CheckExact(value) and (<str> value).startswith(taxonomy.RETRIED):
+            return http_code(http_number((<str> value)[len(taxonomy.RETRIED):]))
+        return None
     if scheme == "grpc" or scheme == "grpc_call":
         code = grpc_code(grpc_number(value if PyLong_Check(value) else attribute_of(value, "_name_")))
         if code is not None and code.number == GRPC_EXHAUSTED and has_retry_info(exception):
@@ -287,6 +300,8 @@ cdef Code read_carrier(str scheme, object value, object exception):
         return sqlstate_code(value)
     if scheme == "aws":
         return aws_code(value)
+    if scheme == "ssl":
+        return ssl_code(value)
     if scheme == "errno":
         return errno_code(taxonomy.ERRNO, small_int(value))
     if scheme == "sqlite":
@@ -358,7 +373,7 @@ cdef Code own_code(object exception, ClassInfo info):
 
 
 cdef Code written_code(ClassInfo info, str message):
-    """The code in the message of an exception of which only the name is left: errno, of an AWS error or of SQLite."""
+    """The code in the message of an exception of which only the name is left: errno, of OpenSSL, AWS or SQLite."""
     cdef Py_ssize_t end
     if info.written is None or message is None:
         return None
@@ -368,6 +383,9 @@ cdef Code written_code(ClassInfo info, str message):
             return None
         numbers = taxonomy.ERRNO if info.written == "errno" else taxonomy.ERRNO_RESOLVER
         return errno_code(numbers, int(message[7:end]))
+    if info.written == "ssl" and message.startswith("[SSL: "):
+        end = message.find("]", 6, 67)
+        return ssl_code(message[6:end]) if end > 0 else None
     if info.written == "aws" and message.startswith("An error occurred ("):
         end = message.find(")", 19, 90)
         return aws_code(message[19:end]) if end > 0 else None

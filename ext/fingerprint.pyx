@@ -405,7 +405,8 @@ cdef class Fingerprints:
         note.groups = [self.written_leaves(block.leaves) if block.leaves else None for block in telling]
         if blocks[0].leaves:
             note.group_size = len(blocks[0].leaves) + blocks[0].left_out
-            note.group_types = group_types([leaf.type for leaf in blocks[0].leaves])
+            note.members = tuple([leaf.type for leaf in blocks[0].leaves])
+            note.group_types = group_types(list(note.members))
         if self.stack_hashes and note.culprits[0] is not None:
             note.stack_hash = self.written_hash(telling)
         return self.remember(self.stacks, key, note)

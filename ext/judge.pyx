@@ -28,6 +28,7 @@ cdef unsigned int TRANSIENT_BITS = sum([1 << KINDS.index(kind) for kind in taxon
 
 
 cdef str HUNG_UP = taxonomy.HUNG_UP
+cdef frozenset NOT_REACHED = taxonomy.NOT_REACHED
 cdef tuple WRAPPED_PATHS = tuple([tuple(path.split(".")) for path in taxonomy.WRAPPED])
 
 
@@ -57,6 +58,7 @@ cdef class Failure:
     cdef int fault              # NOT_SAID unless a user stated it
     cdef bint kind_stated, severity_stated
     cdef tuple leaves           # classes of a group's leaves, or None
+    cdef tuple members          # names of theirs where only a text tells of the group
     cdef KnownStack known       # what its stack text begins as, or None
 
 
@@ -122,8 +124,8 @@ cdef bint judge(
     cdef Code named
     if link.exception is not None:
         own = own_code(link.exception, link.info)
-    elif at == 0:
-        own = written_code(link.info, it.message)
+    else:
+        own = written_code(link.info, it.message) if outermost else link_code(link)
     if it.own is None:
         it.own = own
     if depth > DEPTH:
@@ -152,7 +154,15 @@ cdef bint judge_unstated(
     cdef ClassInfo info = link.info
     cdef bint wrapper = info.kind == LOOK_AT_CAUSE
     if info.group and link.exception is not None:
-        return judge_group(it, classes, prints, link.exception, depth)
+        leaves = group_leaves(link.exception)
+        if depth == 0:
+            it.leaves = leaf_classes_of(leaves)
+        return judge_group(it, classes, prints, [exception_chain(classes, leaf) for leaf in leaves], depth)
+    if info.group and at == 0:
+        leaves = [[make_link(classes.named(name), None, "")] for name in it.members]
+        return judge_group(it, classes, prints, leaves, depth)
+    if it.beneath is not None and it.beneath.scheme == SCHEME_SSL and take_code(it, info, it.beneath):
+        return True     # where a library has one class for whatever becomes of connecting
     if not info.refined and take_row(it, info):
         return True
     if take_code(it, info, own):
@@ -194,22 +204,19 @@ cdef tuple leaf_classes_of(list leaves):
     return tuple(types.values())
 
 
-cdef bint judge_group(Failure it, ClassTable classes, Fingerprints prints, object group, int depth) except -1:
-    """By the worst leaf in order of severity; cancelled only where every leaf was."""
+cdef bint judge_group(Failure it, ClassTable classes, Fingerprints prints, list chains, int depth) except -1:
+    """By the worst leaf in order of severity, each given by its chain; cancelled only where every leaf was."""
     cdef Failure leaf
     cdef Failure worst = None
-    cdef list leaves = group_leaves(group)
-    for exception in leaves:
+    for chain in chains:
         leaf = Failure.__new__(Failure)
         leaf.kind, leaf.recovery, leaf.severity, leaf.fault = KIND_UNKNOWN, NOT_SAID, NOT_SAID, NOT_SAID
-        chain = exception_chain(classes, exception)
+        leaf.members = ()
         judge(leaf, classes, prints, chain, 0, depth + 1)
         if leaf.severity == NOT_SAID:
             leaf.severity = SEVERITY_ERROR
         if worst is None or badness(leaf) > badness(worst):
             worst = leaf
-    if depth == 0:
-        it.leaves = leaf_classes_of(leaves)
     if worst is None or worst.kind == KIND_UNKNOWN:
         return False
     it.kind, it.recovery, it.severity, it.library = worst.kind, worst.recovery, worst.severity, worst.library
@@ -352,9 +359,15 @@ cdef int fault_of(Failure it, Code code) noexcept:
         if kind == KIND_UNKNOWN:
             return FAULT_DEPENDENCY if answered_badly(code) else FAULT_UNKNOWN
         return FAULT_SELF
-    if kind == KIND_AUTH or (kind == KIND_CLIENT and it.span_kind != SPAN_INTERNAL):
+    # What a client library says of a call that we made is not about the call that we answer.
+    if not it.library and (kind == KIND_AUTH or (kind == KIND_CLIENT and it.span_kind != SPAN_INTERNAL)):
         return FAULT_CALLER
-    return FAULT_DEPENDENCY if transient and it.library else FAULT_SELF
+    return FAULT_DEPENDENCY if transient and (it.library or not_reached(code)) else FAULT_SELF
+
+
+cdef inline bint not_reached(Code code) noexcept:
+    """Whether the system could not reach a peer, which only who calls one is told."""
+    return code is not None and code.text in NOT_REACHED
 
 
 cdef inline bint answered_badly(Code code) noexcept:

@@ -54,6 +54,7 @@ cdef class StackNote:
     cdef list groups        # of these the leaves of groups as they stand in a fingerprint, None for others
     cdef Py_ssize_t group_size      # of the outermost exception
     cdef tuple group_types
+    cdef tuple members      # their types, in the order of the text
     cdef str stack_hash
     cdef bint partial
     cdef uint64_t check     # with key, length and type: the text it was parsed from

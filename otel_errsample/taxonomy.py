@@ -48,7 +48,7 @@ AXES: Final[Mapping[str, tuple[str, ...]]] = {
     "recovery": RECOVERIES,
 }
 # What a code begins with, as in "http:503".
-CODE_SCHEMES: Final = ("http", "grpc", "sqlstate", "sqlite", "errno", "aws", "kafka")
+CODE_SCHEMES: Final = ("http", "grpc", "sqlstate", "sqlite", "errno", "ssl", "aws", "kafka")
 LONGEST_DOMAIN: Final = 64
 LONGEST_PATTERN: Final = 300  # characters of a class name or glob, as of the names that are looked up
 
@@ -134,6 +134,7 @@ REFINED: Final[dict[str, str]] = {
     "sqlalchemy.exc.OperationalError": FROM_CAUSE,
     "sqlite3.OperationalError": FROM_CODE,
     "socket.gaierror": FROM_CODE,
+    "urllib3.exceptions.ResponseError": FROM_CODE,
     "psycopg.OperationalError": FROM_CODE,
     "psycopg2.OperationalError": FROM_CODE,
 }
@@ -314,6 +315,11 @@ _ERRNO_NAMES: Final[dict[str, tuple[str, str, str]]] = {
     "EAI_NONAME": ("config", "fix_config", "error"),
 }
 
+# A connection that was accepted never fails with these: whoever meets them has called somebody.
+NOT_REACHED: Final = frozenset(
+    f"errno:{name}" for name in ("ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "ENETDOWN", "EAI_AGAIN")
+)
+
 
 def _errno_table() -> tuple[dict[int, tuple[str, str, str, str]], dict[int, tuple[str, str, str, str]]]:
     """Two tables by number, of errno and of getaddrinfo, whose numbers overlap on some systems."""
@@ -335,6 +341,11 @@ ERRNO_OF: Final[dict[str, int]] = {
     "ConnectionAbortedError": errno.ECONNABORTED,
     "BrokenPipeError": errno.EPIPE,
 }
+
+# OpenSSL's reason where a certificate is not accepted: no retry changes that, whatever a library calls it.
+BAD_CERTIFICATE: Final = "CERTIFICATE_VERIFY_FAILED"
+# How urllib3 says that the retries were spent on answers; the status stands next.
+RETRIED: Final = "too many "
 
 # Error codes of AWS services, without the ending "Exception" that some protocols add. Transient and throttling
 # codes are those of botocore's standard retry mode; a throttle often answers with HTTP 400, so the code goes first.
@@ -369,6 +380,7 @@ CARRIERS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("http", "response.ResponseMetadata.HTTPStatusCode"),
     ),
     "requests.exceptions.RequestException": (("http", "response.status_code"),),
+    "urllib3.exceptions.ResponseError": (("http_retried", "args.0"),),
     "httpx.HTTPStatusError": (("http", "response.status_code"),),
     "aiohttp.client_exceptions.ClientResponseError": (("http", "status"),),
     "urllib.error.HTTPError": (("http", "code"),),
@@ -378,6 +390,7 @@ CARRIERS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "tornado.web.HTTPError": (("http", "status_code"),),
     "falcon.http_error.HTTPError": (("http", "status"),),
     "socket.gaierror": (("resolver", "errno"),),
+    "ssl.SSLError": (("ssl", "reason"),),
     "OSError": (("errno", "errno"),),
     "kafka.errors.KafkaError": (("kafka", "errno"), ("retriable", "retriable")),
     "aiokafka.errors.KafkaError": (("kafka", "errno"), ("retriable", "retriable")),
@@ -387,6 +400,7 @@ CARRIERS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("invalidated", "connection_invalidated"),
         ("sqlstate", "orig.sqlstate"),
         ("sqlstate", "orig.pgcode"),
+        ("sqlite", "orig.sqlite_errorcode"),
     ),
     "django.db.utils.Error": (("sqlstate", "__cause__.sqlstate"), ("sqlstate", "__cause__.pgcode")),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -83,6 +84,26 @@ def connect(inner, outer):
     hidden = failing(lambda: names["connect"](refused(), library("elsewhere.ConnectError")("no")))
     outer.__cause__ = hidden
     assert CLASSIFIER.facts(outer).code is None
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind", "recovery"),
+    [("CERTIFICATE_VERIFY_FAILED", "config", "fix_config"), ("WRONG_VERSION_NUMBER", "connection", "backoff")],
+)
+def test_a_certificate_below_is_no_failing_connection(reason: str, kind: str, recovery: str) -> None:
+    """httpx has one class for whatever becomes of connecting."""
+    error = library("httpx.ConnectError", library("httpx.NetworkError"))("no")
+    error.__cause__ = ssl.SSLError(1, "no")
+    error.__cause__.reason = reason
+    facts = CLASSIFIER.facts(error)
+    assert (kind, recovery, f"ssl:{reason}") == (facts.kind, facts.recovery, facts.code)
+
+
+def test_a_librarys_class_for_bad_certificates_says_which_reason() -> None:
+    error = library("requests.exceptions.SSLError")("no")
+    error.__cause__ = ssl.SSLError(1, "no")
+    error.__cause__.reason = "CERTIFICATE_VERIFY_FAILED"
+    assert "ssl:CERTIFICATE_VERIFY_FAILED" == CLASSIFIER.facts(error).code
 
 
 def test_the_applications_own_exception_says_what_it_was_made_of(error: BaseException) -> None:

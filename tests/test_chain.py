@@ -45,7 +45,7 @@ def test_what_was_handled_when_the_system_failed_is_not_what_led_to_it(explicit:
 
     def fetch() -> None:
         try:
-            {}["key"]
+            vars(fetch)["key"]
         except KeyError as error:
             refused = ConnectionRefusedError(111, "refused")
             if explicit:

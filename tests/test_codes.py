@@ -11,9 +11,10 @@ from typing import Any
 import grpc
 import pytest
 import requests
+import urllib3
 
 from otel_errsample import _hot
-from tests.failing import make_span
+from tests.failing import caused, make_span
 
 CLASSIFIER = _hot.Classifier()
 
@@ -158,6 +159,34 @@ CARRIED: dict[str, tuple[BaseException, str, str | None, str]] = {
     "OpenSSL's number is no errno": (
         ssl.SSLCertVerificationError(1, "certificate verify failed"), "config", None, "fix_config",
     ),
+    "OpenSSL, certificate": (
+        holding(ssl.SSLCertVerificationError(1, "x"), reason="CERTIFICATE_VERIFY_FAILED"),
+        "config", "ssl:CERTIFICATE_VERIFY_FAILED", "fix_config",
+    ),
+    "OpenSSL, another reason": (
+        holding(ssl.SSLError(1, "x"), reason="WRONG_VERSION_NUMBER"), "connection", "ssl:WRONG_VERSION_NUMBER", "fix_config",
+    ),
+    "urllib3, retries spent on answers": (
+        urllib3.exceptions.ResponseError("too many 429 error responses"), "throttle", "http:429", "backoff",
+    ),
+    "urllib3, retries spent on something": (
+        urllib3.exceptions.ResponseError("too many error responses"), "unavailable", None, "backoff",
+    ),
+    "requests, retries spent on answers": (
+        caused(
+            requests.exceptions.RetryError("x"),
+            holding(library("urllib3.exceptions.MaxRetryError")(), reason=urllib3.exceptions.ResponseError("too many 503")),
+            False,
+        ),
+        "unavailable", "http:503", "backoff",
+    ),
+    "sqlalchemy, code of sqlite": (
+        holding(
+            library("sqlalchemy.exc.IntegrityError", library("sqlalchemy.exc.DBAPIError"))(),
+            orig=holding(sqlite3.IntegrityError("x"), sqlite_errorcode=2067),
+        ),
+        "business", "sqlite:CONSTRAINT", "none",
+    ),
     "kafka, retriable": (
         library("kafka.errors.LeaderError", KAFKA_ERROR, errno=5, retriable=True)(), "unavailable", "kafka:5", "backoff",
     ),
@@ -252,6 +281,8 @@ def test_rpc_codes_count_by_the_side_of_the_call(number: int) -> None:
         ("socket.gaierror", f"[Errno {int(socket.EAI_NONAME)}] Name or service not known", "errno:EAI_NONAME"),
         ("socket.gaierror", "[Errno --2] Name or service not known", None),
         ("ssl.SSLError", "[Errno 1] not from the system", None),
+        ("ssl.SSLCertVerificationError", "[SSL: CERTIFICATE_VERIFY_FAILED] x (_ssl.c:1006)", "ssl:CERTIFICATE_VERIFY_FAILED"),
+        ("ssl.SSLError", "[SSL: never closed", None),
         ("OSError", "[Errno 28", None),
         ("botocore.exceptions.ClientError", "An error occurred (SlowDown) when calling the PutObject operation", "aws:SlowDown"),
         ("botocore.exceptions.ClientError", "An error occurred (", None),

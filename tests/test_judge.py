@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import socket
 import urllib.error
 from dataclasses import asdict
 from typing import Any
@@ -175,6 +176,38 @@ def test_what_instrumentations_write_is_understood(
     span = make_span(**written)
     facts = CLASSIFIER.classify_span(span) if live is None else told_while(live, span, CLASSIFIER)
     assert told == (None if facts is None else (facts.error, facts.kind, facts.code, facts.fault))
+
+
+def refused_by_a_peer() -> BaseException:
+    response = requests.Response()
+    response.status_code = 401
+    return requests.HTTPError("401", response=response)
+
+
+@pytest.mark.parametrize(
+    ("exception", "fault"),
+    [
+        (refused_by_a_peer(), "self"),
+        (ConnectionRefusedError(111, "refused"), "dependency"),
+        (OSError(113, "no route to host"), "dependency"),
+        (socket.gaierror(socket.EAI_AGAIN, "try again"), "dependency"),
+        (socket.gaierror(socket.EAI_NONAME, "no such name"), "self"),
+        (ConnectionResetError(104, "reset"), "self"),  # which may be the caller's connection
+        (TimeoutError("slow"), "self"),
+    ],
+    ids=["401 of a peer", "refused", "no route", "no answer about a name", "no such name", "reset", "too late"],
+)
+@pytest.mark.parametrize("kind", ["SERVER", "CONSUMER", "INTERNAL"])
+def test_a_call_that_we_made_is_not_the_callers_fault(kind: str, exception: BaseException, fault: str) -> None:
+    span = make_span(kind=kind, status="ERROR", attributes=HTTP_SERVER_ERROR if kind == "SERVER" else {})
+    assert fault == told_while(exception, span, CLASSIFIER).fault
+
+
+def test_a_401_that_we_answer_is_the_callers_fault() -> None:
+    span = make_span(kind="SERVER", status="ERROR", attributes={"http.response.status_code": 401})
+    facts = CLASSIFIER.classify_span(span)
+    assert facts is not None
+    assert ("auth", "caller") == (facts.kind, facts.fault)
 
 
 class Duck(Exception):

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from otel_errsample import taxonomy
+from otel_errsample import stacktext, taxonomy
 from tests.model.stated import Code, Declared, Found, Rows, name_of, over, stated, stated_by_rows
 
 TABLE = taxonomy.load_table()
@@ -155,7 +155,7 @@ def tell(
     return Told(
         not downgraded,
         kind,
-        found.fault or fault_of(kind, seen.kind, found.library, telling),
+        found.fault or fault_of(kind, seen.kind, found.library, telling, chosen),
         severity,
         recovery,
         chosen.text if chosen else None,
@@ -223,7 +223,9 @@ def own_code(exception: BaseException) -> Code | None:
 def code_beneath(exception: BaseException, chain: Sequence[tuple[BaseException, str]]) -> Code | None:
     """The nearest code among the causes of a client library's exception that says no more than that a peer failed."""
     row = row_of(type(exception))[1]
-    if not row.library or (row.kind in taxonomy.KINDS and row.kind not in {*taxonomy.VIEWS["transient"], "unknown"}):
+    if not row.library or (
+        row.kind in taxonomy.KINDS and row.kind not in {*taxonomy.VIEWS["transient"], "unknown", "config"}
+    ):
         return None
     for inner, relation in chain[1:]:
         if relation != "cause":
@@ -267,7 +269,8 @@ def chain_of(exception: BaseException | None) -> Iterator[tuple[BaseException, s
         seen.add(id(exception))
         relation = "cause" if exception.__cause__ is not None else "context"
         following = exception.__cause__
-        if following is None and not exception.__suppress_context__:
+        uncaused = name_of(type(exception)) in stacktext.UNCAUSED
+        if following is None and not exception.__suppress_context__ and not uncaused:
             following = exception.__context__
         exception = following
 
@@ -357,7 +360,7 @@ def from_hints(seen: Seen, rows: Rows, on_span: Code | None) -> tuple[Found | No
     return None, None
 
 
-def fault_of(kind: str, span_kind: str, library: bool, decided: Code | None) -> str:
+def fault_of(kind: str, span_kind: str, library: bool, decided: Code | None, chosen: Code | None) -> str:
     transient = kind in taxonomy.VIEWS["transient"]
     if kind in ("cancelled", "business"):
         return "caller"
@@ -366,6 +369,7 @@ def fault_of(kind: str, span_kind: str, library: bool, decided: Code | None) -> 
         if transient or kind == "resource" or (peer and kind != "config"):
             return "dependency"
         return "unknown" if kind == "unknown" else "self"
-    if kind == "auth" or (kind == "client" and span_kind != "INTERNAL"):
+    if not library and (kind == "auth" or (kind == "client" and span_kind != "INTERNAL")):
         return "caller"
-    return "dependency" if transient and library else "self"
+    called = library or (chosen is not None and chosen.text in taxonomy.NOT_REACHED)
+    return "dependency" if transient and called else "self"
