@@ -17,9 +17,14 @@ $(VENV)/built: $(BIN)/python $(SOURCES)
 	$(BIN)/python -m pip install --quiet --editable '.[test,lint]'
 	touch $@
 
+# A process for each core. Each begins with a stretch of whole modules, whose fixtures are made once, and who has done
+# takes from what the slowest has left: some tests only wait. `make test WORKERS=0` runs all of them in one process.
+WORKERS ?= logical
+
 test: build
 	# What these need is made by the targets below.
-	$(BIN)/python -m pytest $(addprefix --ignore=tests/,instrumentations servers zerocode collector)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal \
+		$(addprefix --ignore=tests/,instrumentations servers zerocode collector)
 
 lint: build
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ With RECORD=1 the tests that show a scenario of failure leave in scenarios.jsonl
 from __future__ import annotations
 
 import os
+import sys
 import weakref
 from collections.abc import Generator, Iterator
 from typing import Any
@@ -48,17 +49,31 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
     report = yield
-    ids = {row for mark in item.iter_markers("scenario") for row in mark.args}
-    if ids and (report.failed or (report.when == "call" and report.passed)):
-        test = item.nodeid.partition("[")[0]
-        _marks.setdefault(test, set()).update(ids)
-        cases = _cases.setdefault(test, {})
-        cases[item.nodeid] = cases.get(item.nodeid, True) and report.passed
+    # A worker's reports reach the process that started it with their attributes, and with no item.
+    report.scenarios = sorted({row for mark in item.iter_markers("scenario") for row in mark.args})
+    # It could not reach it with a lone surrogate, and tests are full of them.
+    report.sections = [(title, _writable(text)) for title, text in report.sections]
+    if report.longrepr is not None and (said := _writable(report.longreprtext)) != report.longreprtext:
+        report.longrepr = said
     return report
 
 
-def pytest_sessionfinish() -> None:
-    if os.environ.get("RECORD"):
+def _writable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def pytest_runtest_logreport(report: Any) -> None:
+    ids = getattr(report, "scenarios", ())  # what is reported of a worker that crashed has none
+    if ids and (report.failed or (report.when == "call" and report.passed)):
+        test = report.nodeid.partition("[")[0]
+        _marks.setdefault(test, set()).update(ids)
+        cases = _cases.setdefault(test, {})
+        cases[report.nodeid] = cases.get(report.nodeid, True) and report.passed
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    # Each worker has seen some of the tests, and who started them has seen all.
+    if os.environ.get("RECORD") and not hasattr(session.config, "workerinput"):
         scenarios.record(
             scenarios.Shown(test, tuple(sorted(_marks[test])), len(cases), sum(cases.values()))
             for test, cases in _cases.items()
@@ -77,6 +92,15 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """No processor of another test lives in this process, as far as forks and ends can see."""
     monkeypatch.setattr(living, "_members", weakref.WeakSet())
+
+
+@pytest.fixture
+def eager_threads() -> Iterator[None]:
+    """Threads take turns hundreds of times as often as they would, and whoever waits is on soon."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(interval)
 
 
 @pytest.fixture

@@ -199,7 +199,7 @@ class TestMergeUser:
     @pytest.mark.parametrize(
         ("key", "value"),
         [
-            (1, "x"), ("", "x"), ("k" * 129, "x"), ("taken", "x"), ("own", "x"), ("k", None), ("k", object()),
+            (1, "x"), ("", "x"), ("k" * 129, "x"), ("taken", "x"), ("own", "x"), ("k", None), ("k", object),
             ("k", b"x"), ("k", 2**63), ("k", [1]), ("k", {"a": 1}), ("k", {1}),
         ],
         ids=repr,

@@ -194,6 +194,7 @@ class TestExchange:
         return path
 
     @pytest.mark.scenario("I5")
+    @pytest.mark.usefixtures("eager_threads")
     def test_hundreds_of_exchanges_under_load_lose_no_verdict(
         self, make: Make, memory: InMemorySpanExporter, path: Path
     ) -> None:

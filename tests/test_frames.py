@@ -77,7 +77,7 @@ class TestText:
         for instruction, line in ((real.tb_lasti, 3), (-1, 5), (real.tb_lasti, 7), (0, 9)):
             same_text(frames, types.TracebackType(real.tb_next, real.tb_frame, instruction, line))
 
-    @pytest.mark.parametrize("value", [3, "text", object()], ids=repr)
+    @pytest.mark.parametrize("value", [3, "text", object], ids=repr)
     def test_what_is_no_traceback_is_refused(self, value: Any) -> None:
         with pytest.raises(_hot.Unusual):
             _hot.FrameTexts().stack(value)

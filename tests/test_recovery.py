@@ -6,7 +6,6 @@ import os
 import random
 import re
 import struct
-import sys
 import threading
 import time
 from pathlib import Path
@@ -246,6 +245,7 @@ def test_the_length_of_a_mark_moves_the_length_of_the_span(tmp_path: Path) -> No
     assert recovered(pieces(b"z" * 101))[4] == span(b"z" * 101 + recovered(pieces(b""))[4][2:])
 
 
+@pytest.mark.usefixtures("eager_threads")
 def test_other_threads_have_their_turn_while_a_gap_is_looked_over(tmp_path: Path) -> None:
     size = 16 << 20
     image = bytearray(written([], tmp_path, size))
@@ -260,8 +260,6 @@ def test_other_threads_have_their_turn_while_a_gap_is_looked_over(tmp_path: Path
             time.sleep(0)
 
     thread = threading.Thread(target=other, daemon=True)
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
     try:
         thread.start()
         before = turns
@@ -269,7 +267,6 @@ def test_other_threads_have_their_turn_while_a_gap_is_looked_over(tmp_path: Path
         assert turns > before + 8
     finally:
         ended = True
-        sys.setswitchinterval(interval)
         thread.join()
     assert 1 == remains.damaged
 

@@ -116,7 +116,9 @@ def test_a_row_names_the_files_and_what_failed() -> None:
 
 
 CONFTEST = """
-from tests.conftest import pytest_collection_modifyitems, pytest_configure, pytest_runtest_makereport, pytest_sessionfinish
+from tests.conftest import (
+    pytest_collection_modifyitems, pytest_configure, pytest_runtest_logreport, pytest_runtest_makereport, pytest_sessionfinish,
+)
 from tools import scenarios
 
 def shown(new):
@@ -141,9 +143,9 @@ def test_an_unknown_scenario_is_an_error_of_collection(made: pytest.Pytester) ->
     result.stderr.fnmatch_lines(["ERROR: *::test_a: scenario('A1', 'A99') is not in scenarios.tsv"])
 
 
-@pytest.mark.parametrize("recorded", [True, False])
-def test_what_ran_is_recorded_where_it_is_asked_for(
-    made: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, *, recorded: bool
+@pytest.mark.parametrize(("recorded", "workers"), [(True, 0), (True, 2), (False, 0)])
+def test_what_ran_is_recorded_once_where_it_is_asked_for(
+    made: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, *, recorded: bool, workers: int
 ) -> None:
     made.makepyfile(
         test_made="""
@@ -158,6 +160,6 @@ def test_what_ran_is_recorded_where_it_is_asked_for(
         """
     )
     monkeypatch.setenv("RECORD", "1" if recorded else "")
-    lines = made.runpytest_subprocess("-s", "-p", "no:hypothesispytest").outlines
+    lines = made.runpytest_subprocess("-s", "-p", "no:hypothesispytest", "-n", str(workers)).outlines
     expected = ["shown test_made.py::test_a ('A1', 'A2') 2 3"] if recorded else []
     assert expected == [line[line.index("shown") :] for line in lines if "shown" in line]

@@ -1,4 +1,7 @@
-"""Run where the system gives no thread: as nobody, who may have one process, which is this one. Prints JSON."""
+"""Run where the system gives no thread: as nobody, who may have one process, which is this one. Prints JSON.
+
+The argument is for how many milliseconds to wait for a flush, and as long again for the end.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,8 @@ from opentelemetry.trace import StatusCode
 from otel_errsample import ErrorSpanProcessor
 
 NOBODY = 65534
+
+patience = int(sys.argv[1])
 
 # Nobody may not be able to read what is imported later.
 "host".encode("idna")
@@ -36,7 +41,7 @@ for _ in range(100):
     span.set_status(StatusCode.ERROR)
     span.end()
 before = processor.stats()
-flushed = processor.force_flush(10_000)
+flushed = processor.force_flush(patience)
 after = processor.stats()
 told = {
     "state": before.worker,
@@ -44,6 +49,6 @@ told = {
     "flushed": flushed,
     "delivered": after.endings["delivered"],
     "swallowed": sorted(after.internal_errors),
-    "shut_down": processor.shutdown(5_000),
+    "shut_down": processor.shutdown(patience),
 }
 print(json.dumps(told))

@@ -95,12 +95,14 @@ def test_a_response_without_bounds_takes_no_memory(what: str) -> None:
 @pytest.mark.parametrize("protocol", ["grpc", "http"])
 def test_where_no_thread_can_start_spans_wait_for_who_flushes(protocol: str) -> None:
     """gRPC has no way to send without threads, and would abort() the process: there they go on waiting."""
+    sent = protocol == "http"
     with Receiver(protocol) as receiver:
         endpoint = receiver.url.removesuffix("/v1/traces")
-        done = run("starving.py", endpoint=endpoint, protocol="grpc" if protocol == "grpc" else "http/protobuf")
+        # Where nothing can be sent the time is used up.
+        patience, wire = ("10000", "http/protobuf") if sent else ("1000", "grpc")
+        done = run("starving.py", patience, endpoint=endpoint, protocol=wire)
         arrived = len(receiver.spans())
     assert 0 == done.returncode, done.stderr
-    sent = protocol == "http"
     assert {
         "state": "failed: no thread could be started",
         "waiting": 100,
