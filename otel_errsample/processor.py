@@ -115,13 +115,12 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         _expect("rules", rules, rules is None or isinstance(rules, (str, Rules)), "rule text or Rules")
         _expect("config", config, config is None or isinstance(config, (str, os.PathLike)), "the path of a file")
         _expect("exporter", exporter, exporter is None or isinstance(exporter, SpanExporter), "a SpanExporter")
-        _expect("enrich", enrich, enrich is None or callable(enrich), "a callable")
-        _expect("on_verdict", on_verdict, on_verdict is None or callable(on_verdict), "a callable")
         _expect("head_sampled", head_sampled, isinstance(head_sampled, bool), "True or False")
         _expect("options", options, isinstance(options, Mapping | None), "a mapping of settings")
         _expect("transport", transport, transport is None or exporter is None, "None where an exporter is given")
         _expect("meter_provider", meter_provider, isinstance(meter_provider, MeterProvider | None), "a MeterProvider")
-        _expect("clock", clock, clock is None or callable(clock), "a callable")
+        for name, called in (("enrich", enrich), ("on_verdict", on_verdict), ("clock", clock)):
+            _expect(name, called, called is None or callable(called), "a callable")
         probe()
         file = _config_file(config)
         document = file.document if file is not None else None

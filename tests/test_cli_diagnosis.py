@@ -86,6 +86,7 @@ def test_variables_that_do_not_count_are_named(provider: TracerProvider, monkeyp
         "OTEL_CONFIG_FILE": "otel.yaml",
         "OTEL_TRACES_SAMPLER": "always_on",
         "OTEL_BSP_MAX_QUEUE_SIZE": "9",
+        "https_proxy": "http://user:secret@proxy:3128",
     }.items():
         monkeypatch.setenv(name, value)
     provider.add_span_processor(ErrorSpanProcessor())
@@ -94,6 +95,7 @@ def test_variables_that_do_not_count_are_named(provider: TracerProvider, monkeyp
         "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT overrides OTEL_EXPORTER_OTLP_ENDPOINT",
         "OTEL_CONFIG_FILE overrides OTEL_TRACES_SAMPLER",
         "OTEL_BSP_MAX_QUEUE_SIZE has no meaning here",
+        "https_proxy is not used: spans take no proxy",
     ] == active.overrides
     assert {"OTEL_CONFIG_FILE": "otel.yaml", "OTEL_TRACES_SAMPLER": "always_on"} == active.switches
     provider.shutdown()
@@ -124,3 +126,12 @@ def test_what_is_said_meanwhile_is_heard_and_masked(provider: TracerProvider, mo
     with heard() as lines:
         logging.getLogger("opentelemetry.sdk").warning("sent a b c\nto %s", "https://me:pass@host/?k=v")
     assert ["sent *** to https://***@host/?***"] == [mask(line) for line in lines]
+
+
+def test_a_proxy_is_the_business_of_an_exporter_of_the_users(
+    provider: TracerProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
+    provider.add_span_processor(ErrorSpanProcessor(exporter=InMemorySpanExporter()))
+    assert [] == looked().overrides
+    provider.shutdown()

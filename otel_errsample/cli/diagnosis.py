@@ -39,6 +39,8 @@ _SWITCHES: Final = (
 )
 # What the SDK does not read where a file configures it.
 _LEFT_TO_THE_FILE: Final = ("OTEL_TRACES_EXPORTER", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG")
+# Other exporters go through these; ours knows the endpoint alone.
+_PROXIES: Final = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "GRPC_PROXY")
 _USER: Final = re.compile(r"//[^/\s@]+@")
 _QUERY: Final = re.compile(r"(//[^\s?#]*)\?\S*")
 
@@ -236,6 +238,8 @@ def _overrides(processor: ErrorSpanProcessor, named: set[str]) -> list[str]:
             if row_.variable in named:
                 lines.append(f"{row_.variable} overrides {argument} of {processor._file.path}")
     lines += [f"{name} has no meaning here" for name in processor._settings.ignored]
+    if isinstance(processor._sink.destination, OtlpSettings):
+        lines += [f"{name} is not used: spans take no proxy" for name in sorted(named) if name.upper() in _PROXIES]
     return lines
 
 
