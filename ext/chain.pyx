@@ -50,14 +50,16 @@ cdef Link make_link(ClassInfo info, object exception, str relation):
 
 cdef list exception_chain(ClassTable classes, object exception):
     """The exception and what led to it as `traceback` prints them: cause, else context unless suppressed."""
-    cdef list links = [make_link(classes.of(type(exception)), exception, "")]
+    cdef ClassInfo info = classes.of(type(exception))
+    cdef ClassInfo above
+    cdef list links = [make_link(info, exception, "")]
     cdef str relation
     while len(links) < CHAINED:
         relation = "cause"
         following = owned(PyException_GetCause(exception))
         if (
             following is None and not (<PyBaseExceptionObject *> exception).suppress_context
-            and not (<Link> links[len(links) - 1]).info.uncaused
+            and not info.uncaused
         ):
             relation = "context"
             following = owned(PyException_GetContext(exception))
@@ -66,7 +68,10 @@ cdef list exception_chain(ClassTable classes, object exception):
         for link in links:
             if (<Link> link).exception is following:
                 return links
-        links.append(make_link(classes.of(type(following)), following, relation))
+        above, info = info, classes.of(type(following))
+        if above.late and info.name == stacktext.STOPPED:
+            break
+        links.append(make_link(info, following, relation))
         exception = following
     return links
 

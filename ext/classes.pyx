@@ -40,6 +40,7 @@ cdef int KIND_UNKNOWN = KINDS.index("unknown")
 ALIASES = {
     "asyncio.exceptions.TimeoutError": "TimeoutError",
     "concurrent.futures._base.TimeoutError": "TimeoutError",
+    "re.PatternError": "re.error",
     "exceptiongroup.ExceptionGroup": "ExceptionGroup",
     "exceptiongroup.BaseExceptionGroup": "BaseExceptionGroup",
     "grpc._channel._InactiveRpcError": "grpc.RpcError",
@@ -68,6 +69,7 @@ cdef class ClassInfo:
     cdef bint ordinary          # a subclass of Exception
     cdef bint group, recursion, leave, not_found, answer
     cdef bint uncaused          # whatever was handled when it was raised did not lead to it
+    cdef bint late              # a time-out, which asyncio makes of the cancellation that it stops a task by
     cdef bint quote             # no exception, but what another process printed of one
     cdef tuple carriers         # (scheme, path as a tuple, whether its class has the first) in the order to ask
     cdef bint carrying          # its class has the first of one of them
@@ -221,6 +223,7 @@ cdef class ClassTable:
         info.group = not GROUPS.isdisjoint(names)
         info.leave = "SystemExit" in names
         info.uncaused = name in stacktext.UNCAUSED
+        info.late = name in stacktext.LATE
         info.quote = name.endswith((".RemoteTraceback", "._RemoteTraceback"))
         info.not_found = taxonomy.NOT_FOUND in names
         info.answer = not taxonomy.ANSWERS.isdisjoint(names)

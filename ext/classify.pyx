@@ -124,6 +124,11 @@ cdef str event_text(object attributes, str key):
     return None if value == NULL else exact_text(<object> value)
 
 
+cdef bint sends(int kind, object attributes) noexcept:
+    """Whether a span is but the sending of an answer, which has the status of the answer's own, the SERVER span."""
+    return kind == SPAN_INTERNAL and attributes is not None and find_quietly(attributes, "asgi.event.type") != NULL
+
+
 cdef bint says_the_same(object exception, str message):
     """Whether an exception that was live before the span is the one of its event; only what is certain counts."""
     args = attribute_of(exception, "args")
@@ -193,7 +198,7 @@ cdef class Classifier:
                 live = None
         if not left and event is not None:
             left = escaped(event) or (kind == SPAN_SERVER and codes.rpc == 0 and recorded_twice(events, event))
-        if not (state == STATUS_ERROR or left or by_code):
+        if not (state == STATUS_ERROR or left or by_code) or (not left and event is None and sends(kind, attributes)):
             if passing is not None:
                 self.origins.pass_on(passing, context, span_parent(span))
             return None
@@ -236,6 +241,10 @@ cdef class Classifier:
             called = note.error.laid_to_dependency
         else:
             others = [link.exception for link in links[1:] if link.exception is not None]
+            link = links[len(links) - 1]
+            stopped = None if link.exception is None else owned(PyException_GetCause(link.exception))
+            if stopped is not None:
+                others.append(stopped)      # the cancellation that the chain leaves out
             if (<Link> links[0]).info.group:
                 others += group_leaves((<Link> links[0]).exception)
             for exception in others:

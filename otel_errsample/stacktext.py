@@ -16,6 +16,9 @@ Frame = tuple[str, str, int]
 UNCAUSED: Final = frozenset(
     ("ConnectionRefusedError", "ConnectionResetError", "ConnectionAbortedError", "BrokenPipeError", "socket.gaierror")
 )
+# asyncio stops what takes too long by a cancellation, and makes a time-out of that.
+LATE: Final = frozenset(("TimeoutError", "asyncio.exceptions.TimeoutError"))
+STOPPED: Final = "asyncio.exceptions.CancelledError"
 _MAX_STACK: Final = 64 * 1024  # characters of a stack text that are read: half its head, half its tail
 _CHAIN: Final = 8  # exceptions of a chain that are looked at, from the outermost
 _LEAVES: Final = 64  # exceptions of a group that are looked at
@@ -110,7 +113,8 @@ def parse_stack(body: str, type_name: str, below: str = "", message: str = "") -
     for occurred, text in zip(pieces[1::3], pieces[3::3], strict=True):
         inner, frames = _read_block(text, True)
         members = read_members(text) if _in_margin(text) else _NO_MEMBERS
-        if occurred and blocks[-1].type in UNCAUSED:
+        above = blocks[-1].type
+        if (occurred and above in UNCAUSED) or (inner == STOPPED and above in LATE):
             break
         blocks.append(Block("context" if occurred else "cause", inner, frames, *members))
     return blocks[:_CHAIN]

@@ -25,6 +25,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import json
+import re
 
 class PaymentError(Exception):
     class Declined(ValueError):
@@ -170,6 +171,16 @@ def timed_out():
 
 def timed_out_in_a_thread():
     raise concurrent.futures.TimeoutError("slow")
+
+def waited_for():
+    async def slow():
+        await asyncio.sleep(60)
+    async def main():
+        await asyncio.wait_for(slow(), 0.001)
+    asyncio.run(main())
+
+def bad_pattern():
+    re.compile("(")
 
 def system_error():
     open("/no/such/file")

@@ -60,6 +60,18 @@ def test_what_was_handled_when_the_system_failed_is_not_what_led_to_it(explicit:
     assert CLASSIFIER.facts(failing(fetch)).fingerprint == CLASSIFIER.facts(event=recorded(failing(fetch))).fingerprint
 
 
+def test_a_time_out_of_asyncio_is_not_led_to_by_how_it_stops() -> None:
+    async def main() -> None:
+        await asyncio.wait_for(asyncio.sleep(60), 0.001)
+
+    error = failing(lambda: asyncio.run(main()))
+    assert isinstance(error.__cause__, asyncio.CancelledError)
+    for facts in (CLASSIFIER.facts(error), CLASSIFIER.facts(event=recorded(error))):
+        assert ("timeout", None, None) == (facts.kind, facts.chain, facts.cause)
+    cancelled = caused(ValueError("x"), asyncio.CancelledError(), True)
+    assert "asyncio.exceptions.CancelledError" == CLASSIFIER.facts(cancelled).cause
+
+
 def test_a_cycle_is_followed_once() -> None:
     first, second, third = ValueError("a"), KeyError("b"), OSError("c")
     first.__cause__, second.__context__, third.__cause__ = second, third, first

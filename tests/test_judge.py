@@ -45,6 +45,16 @@ INSTRUMENTED: dict[str, tuple[dict[str, Any], BaseException | None, tuple[Any, .
         {"kind": "SERVER", "status": "ERROR", "attributes": {"http.response.status_code": 503}},
         ConnectionResetError("gone"), (True, "connection", "http:503", "self"),
     ),
+    "ASGI, the answer of a failure is sent": (
+        {"kind": "INTERNAL", "status": "ERROR",
+         "attributes": {"asgi.event.type": "http.response.start", "http.status_code": 500}},
+        None, None,
+    ),
+    "ASGI, sending the answer fails": (
+        {"kind": "INTERNAL", "status": "ERROR", "attributes": {"asgi.event.type": "http.response.body"},
+         "events": [event("BrokenPipeError", "[Errno 32] Broken pipe")]},
+        BrokenPipeError(32, "Broken pipe"), (True, "connection", "errno:EPIPE", "self"),
+    ),
     "stream fails half way": ({"kind": "SERVER", "attributes": {"http.response.status_code": 200}}, None, None),
     "django, Http404": (
         {"kind": "SERVER", "status": "ERROR", "description": "Http404: x", "attributes": {"http.status_code": 404},
@@ -299,6 +309,7 @@ ATTRIBUTES = st.fixed_dictionaries(
         "rpc.response.status_code": st.sampled_from(["OK", "UNAVAILABLE", "NOT_FOUND", "junk"]),
         "rpc.status_code": st.sampled_from(["OK", "UNKNOWN", "ABORTED"]),
         "db.response.status_code": st.sampled_from(["08006", "40001", "junk", "00000"]),
+        "asgi.event.type": st.just("http.response.start"),
         "error.type": st.sampled_from(["500", "UNAVAILABLE", "ValueError", "TimeoutError", "nothing", ""]),
     },
 )

@@ -55,6 +55,23 @@ class Service:
         return {span.name: span for span in self.spans()}
 
 
+def test_a_time_out_points_at_the_span_that_it_stopped() -> None:
+    service = Service("keep")
+
+    async def slow() -> None:
+        with service.tracer.start_as_current_span("slow"):
+            await asyncio.sleep(60)
+
+    async def main() -> None:
+        with service.tracer.start_as_current_span("main"):
+            await asyncio.wait_for(slow(), 0.001)
+
+    with suppress(asyncio.TimeoutError):
+        asyncio.run(main())
+    spans = service.named()
+    assert spans["slow"].span_id.hex() == origin(spans["main"])
+
+
 def fail() -> None:
     raise Failed("boom")
 

@@ -72,6 +72,8 @@ def classify(seen: Seen, rows: Rows = ()) -> Told | None:
         left = event.get("exception.escaped") in (True, "True", "true") or (server and rpc == 0 and twice)
     if not (seen.status == "ERROR" or left or by_code):
         return None
+    if seen.kind == "INTERNAL" and "asgi.event.type" in seen.attributes and not left and event is None:
+        return None
     if left and server and rpc == 0:
         rpc = 2
     return tell(seen, rows, live, event, http, rpc, left)
@@ -272,6 +274,8 @@ def chain_of(exception: BaseException | None) -> Iterator[tuple[BaseException, s
         uncaused = name_of(type(exception)) in stacktext.UNCAUSED
         if following is None and not exception.__suppress_context__ and not uncaused:
             following = exception.__context__
+        if name_of(type(exception)) in stacktext.LATE and name_of(type(following)) == stacktext.STOPPED:
+            return
         exception = following
 
 
