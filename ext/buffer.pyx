@@ -391,11 +391,10 @@ cdef class Buffer:
         return self.batch_is_full()
 
     def books(self):
-        """(ended, recovered, errors, endings, deciding, undecided, waiting, in flight, used, peak): of one moment."""
+        """(ended, recovered, endings, deciding, undecided, waiting, in flight, used, peak): of one moment."""
         cdef uint64_t[MOST_ENDINGS] ending = self.ledger.ending
         cdef uint64_t ended = self.ledger.ended + self.ledger.went_on()
         cdef uint64_t recovered = self.ledger.recovered
-        cdef uint64_t errors = self.ledger.errors
         cdef int64_t deciding = self.ledger.deciding + self.ledger.went_on()
         cdef size_t undecided = 0 if self.undecided is None else self.undecided.count
         cdef size_t waiting = self.waiting()
@@ -404,7 +403,7 @@ cdef class Buffer:
         cdef size_t peak = self.peak
         # The first object made below may run the garbage collector, and that other threads and finalisers.
         endings = {name: ending[index] for index, name in enumerate(ENDINGS)}
-        return ended, recovered, errors, endings, deciding, undecided, waiting, in_flight, used, peak
+        return ended, recovered, endings, deciding, undecided, waiting, in_flight, used, peak
 
     def settled(self, uint64_t sequence):
         """Whether every span admitted up to `sequence` has met its ending."""

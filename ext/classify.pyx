@@ -288,7 +288,8 @@ cdef class Classifier:
             it.message = it.description
         if it.links:
             head = it.links[0]
-            facts.exception = head.info.name if stack is None else name
+            # The text of an event is another one each time, the name of a class is not.
+            facts.exception = head.info.name if stack is None or head.info.name == name else name
             facts.exception_class = head.info.cls
         if len(it.links) > 1:
             root = it.links[len(it.links) - 1]

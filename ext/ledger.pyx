@@ -6,6 +6,7 @@ by a signal handler or a finaliser counts right.
 
 from cpython.exc cimport PyErr_SetInterrupt
 from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memset
 
 from otel_errsample.ledger import ENDINGS
 
@@ -38,7 +39,9 @@ cdef class Ledger:
     being decided, plus what waits for its trace, plus what the buffer holds."""
 
     cdef uint64_t[MOST_ENDINGS] ending
-    cdef readonly uint64_t ended, errors        # 100 % of what ended, before any decision
+    cdef readonly uint64_t ended                # 100 % of what ended, before any decision, as are the errors
+    cdef ErrorCounts counted                    # of the errors
+    cdef Names types, codes
     cdef readonly uint64_t recovered            # ended in processes that died, taken over from their spools
     cdef int64_t deciding                       # spans inside on_end at this moment
     cdef int64_t inherited                      # those of a forked child's parent, each of which may be ended here too
@@ -50,6 +53,50 @@ cdef class Ledger:
 
     def __cinit__(self):
         self.internal_errors = {}
+        self.types = Names()
+        self.codes = Names()
+
+    @property
+    def errors(self):
+        return self.counted.errors
+
+    cdef void error(self, ErrorFacts facts) noexcept:
+        """Count what failed, in each of the ways to tell errors apart or in none."""
+        cdef int type_place = OTHER_NAME, code_place = NO_NAME
+        if facts.exception is not None:
+            type_place = self.place(self.types, <str> facts.exception, TYPE_LENGTH, facts)
+        elif facts.code is not None:
+            type_place = self.place(self.types, <str> facts.code, TYPE_LENGTH, facts)
+        if facts.code is not None:
+            code_place = self.place(self.codes, <str> facts.code, CODE_LENGTH, None)
+        self.counted.errors += 1
+        self.counted.axes[axes_place(facts)] += 1
+        self.counted.sources[facts.source_code] += 1
+        self.counted.types[type_place] += 1
+        self.counted.codes[code_place] += 1
+
+    cdef inline int place(self, Names names, str text, Py_ssize_t longest, ErrorFacts facts) noexcept:
+        cdef int place = names.place_lately(text)
+        return self.place_anew(names, text, longest, facts) if place < 0 else place
+
+    cdef int place_anew(self, Names names, str text, Py_ssize_t longest, ErrorFacts facts) noexcept:
+        try:
+            return names.place_of(text, longest, facts)
+        except BaseException as error:
+            swallowed(self, "ledger", error)
+            return OTHER_NAME
+
+    def census(self):
+        """(errors, axes, sources, types, codes): of one moment, each with counts that add up to the errors.
+
+        `axes` is a list of (kind, fault, severity, recovery, count), the others are dicts by name, of the codes with an
+        empty name where an error had none.
+        """
+        cdef ErrorCounts counted = self.counted     # what is made below may run the garbage collector
+        return (
+            counted.errors, axes_of(counted.axes), {name: counted.sources[place] for place, name in enumerate(SOURCES)},
+            self.types.read(counted.types), self.codes.read(counted.codes),
+        )
 
     @property
     def endings(self):
@@ -82,7 +129,9 @@ cdef class Ledger:
         cdef int index
         for index in range(MOST_ENDINGS):
             self.ending[index] = 0
-        self.ended = self.errors = self.truncated = self.repaired = self.cut_short = self.scrubbed = 0
+        memset(&self.counted, 0, sizeof(self.counted))
+        self.types, self.codes = Names(), Names()
+        self.ended = self.truncated = self.repaired = self.cut_short = self.scrubbed = 0
         self.inherited += self.deciding
         self.deciding = 0
         self.recovered = 0

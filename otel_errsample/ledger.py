@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -27,6 +28,16 @@ ENDING_MEANINGS: Final[dict[str, str]] = {
 
 ENDINGS: Final = tuple(ENDING_MEANINGS)
 """The closed list of endings; its order is the numbering of the extension's counters."""
+
+
+class ErrorCount(NamedTuple):
+    """How many errors were of one kind, fault, severity and recovery."""
+
+    kind: str
+    fault: str
+    severity: str
+    recovery: str
+    number: int
 
 
 class RuleCount(NamedTuple):
@@ -100,6 +111,14 @@ class Stats:
     repaired: int = 0
     scrubbed: int = 0
     """Secrets that were taken out of spans."""
+    error_kinds: tuple[ErrorCount, ...] = ()
+    """What was met of the four axes. The counts of these, and of each of the next three, add up to `errors`."""
+    error_sources: Mapping[str, int] = field(default_factory=dict)
+    """By where the errors are known from, `errsample.source`."""
+    error_types: Mapping[str, int] = field(default_factory=dict)
+    """By class, else code, as `error.type`: the first hundred, the others and those without either as "_OTHER"."""
+    error_codes: Mapping[str, int] = field(default_factory=dict)
+    """By `errsample.code`: the first hundred, the others as "_OTHER", and errors without a code under an empty text."""
     internal_errors: Mapping[str, int] = field(default_factory=dict)
     rules: tuple[RuleCount, ...] = ()
     """Those in force, then former ones that matched something: no sum ever goes back."""
@@ -131,6 +150,10 @@ class Stats:
         return {
             **vars(self),
             "endings": dict(self.endings),
+            "error_kinds": [counted._asdict() for counted in self.error_kinds],
+            "error_sources": dict(self.error_sources),
+            "error_types": dict(self.error_types),
+            "error_codes": dict(self.error_codes),
             "internal_errors": dict(self.internal_errors),
             "rules": [rule._asdict() for rule in self.rules],
             "spool": None if self.spool is None else self.spool._asdict(),
@@ -145,6 +168,7 @@ class Stats:
         peak = size_text(self.peak_buffer_bytes)
         lines = [
             f"{self.ended} spans ended, {self.errors} of them errors" + (f": {endings}" if endings else ""),
+            *([f"errors: {_nonzero(kinds)}"] if (kinds := self._kinds()) else []),
             f"buffer: {waiting}, {size_text(self.buffer_bytes)} of {size_text(self.capacity_bytes)}, peak {peak}",
             f"export: {sent}; {self.truncated} spans truncated, {self.repaired} repaired",
             f"exporter {self.exporter}, worker {self.worker}",
@@ -176,6 +200,12 @@ class Stats:
         if not self.balanced:
             lines.append("the counts do not add up to the spans ended")
         return "\n".join(lines)
+
+    def _kinds(self) -> dict[str, int]:
+        kinds: Counter[str] = Counter()
+        for counted in self.error_kinds:
+            kinds[counted.kind] += counted.number
+        return dict(kinds.most_common())
 
 
 def _nonzero(counts: Mapping[str, int]) -> str:

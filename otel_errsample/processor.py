@@ -32,7 +32,7 @@ from otel_errsample.choice import RuleChoice
 from otel_errsample.config import Settings
 from otel_errsample.errors import ConfigError, RuleError
 from otel_errsample.export import Chore, Worker
-from otel_errsample.ledger import RuleCount, Stats
+from otel_errsample.ledger import ErrorCount, RuleCount, Stats
 from otel_errsample.readable import enriched
 from otel_errsample.reporter import Reporter
 from otel_errsample.rules import Rules
@@ -334,11 +334,17 @@ class ErrorSpanProcessor(Path, SpanProcessor):
     def stats(self) -> Stats:
         """What became of every span so far; a snapshot that balances at any moment."""
         ledger, buffer = self.ledger, self.buffer
-        ended, recovered, errors, endings, deciding, waiting, buffered, in_flight, used, peak = buffer.books()
+        # First, so that they are among those that ended.
+        errors, axes, sources, types, codes = ledger.census()
+        ended, recovered, endings, deciding, waiting, buffered, in_flight, used, peak = buffer.books()
         state = self._worker.last_failure
         return Stats(
             ended=ended,
             errors=errors,
+            error_kinds=tuple(ErrorCount(*counted) for counted in axes),
+            error_sources=sources,
+            error_types=types,
+            error_codes=codes,
             endings=endings,
             recovered=recovered,
             deciding=deciding,

@@ -121,6 +121,9 @@ def make() -> Iterator[Make]:
         stats = processor.stats()
         assert stats.balanced, stats
         assert stats.buffered == stats.in_flight == 0, stats
+        assert stats.errors == sum(counted.number for counted in stats.error_kinds), stats
+        for told in (stats.error_sources, stats.error_types, stats.error_codes):
+            assert stats.errors == sum(told.values()), stats
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_errsample.ledger import ENDING_MEANINGS, ENDINGS, RuleCount, SpoolCount, Stats
+from otel_errsample.ledger import ENDING_MEANINGS, ENDINGS, ErrorCount, RuleCount, SpoolCount, Stats
 
 counts = st.integers(0, 1 << 50)
 
@@ -56,6 +56,14 @@ def full() -> Stats:
         retries=1,
         truncated=1,
         scrubbed=5,
+        error_kinds=(
+            ErrorCount("bug", "self", "error", "fix_code", 1),
+            ErrorCount("timeout", "dependency", "warn", "backoff", 2),
+            ErrorCount("timeout", "self", "error", "backoff", 1),
+        ),
+        error_sources={"live": 4},
+        error_types={"KeyError": 1, "TimeoutError": 3},
+        error_codes={"": 4},
         internal_errors={"encode": 2},
         rules=(RuleCount("pay", matched=5, kept=4, suppressed=1), RuleCount("rest")),
         rules_source="/etc/errsample.yaml",
@@ -69,6 +77,7 @@ def full() -> Stats:
 def test_str_tells_everything_but_zeros() -> None:
     assert str(full()).splitlines() == [
         "17 spans ended, 4 of them errors: 9 delivered, 2 evicted",
+        "errors: 3 timeout, 1 bug",
         "buffer: 5 spans waiting, 1 in flight, 1.5 MiB of 16.0 MiB, peak 2.0 MiB",
         "export: 3 requests, 2.5 KiB, 1 retries; 1 spans truncated, 0 repaired",
         "exporter ok, worker running",
@@ -107,6 +116,9 @@ def test_as_dict_is_json_and_holds_every_field() -> None:
     assert values == json.loads(json.dumps(values))
     assert values["balanced"] is True
     assert values["endings"]["evicted"] == 2
+    assert values["error_kinds"][0] == {
+        "kind": "bug", "fault": "self", "severity": "error", "recovery": "fix_code", "number": 1,
+    }  # fmt: skip
     assert values["rules"][0] == {
         "name": "pay", "matched": 5, "kept": 4, "dropped": 0, "suppressed": 1, "sampled_out": 0, "shadowed": 0,
         "bytes": 0,

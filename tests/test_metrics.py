@@ -10,7 +10,7 @@ from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader, Metric, Sum
 
-from otel_errsample.ledger import ENDINGS, RuleCount, Stats
+from otel_errsample.ledger import ENDINGS, ErrorCount, RuleCount, Stats
 from otel_errsample.observe.metrics import component_name, register
 
 TYPE = "errsample_span_processor"
@@ -86,12 +86,11 @@ def test_the_sdks_own_names_tell_delivered_lost_and_waiting_spans(meters: Meters
 
 def test_the_ledger_has_names_of_its_own(meters: Meters) -> None:
     rules = (RuleCount("pay", 9, kept=4, dropped=1, suppressed=2, sampled_out=1), RuleCount("try", 3))
-    processor = Processor(errors=4, scrubbed=3, buffer_bytes=1000, capacity_bytes=4000, rules=rules)
+    processor = Processor(scrubbed=3, buffer_bytes=1000, capacity_bytes=4000, rules=rules)
     register(processor.stats, meters.provider, "c")
     values = meters.values("c")
     for number, ending in enumerate(ENDINGS):
         assert values[key("errsample.spans", errsample__ending=ending)] == 10 + number
-    assert values[key("errsample.errors")] == 4
     assert values[key("errsample.scrubbed")] == 3
     assert values[key("errsample.buffer.bytes")] == 1000
     assert values[key("errsample.buffer.capacity")] == 4000
@@ -102,8 +101,34 @@ def test_the_ledger_has_names_of_its_own(meters: Meters) -> None:
         assert values[key("errsample.rule.spans", errsample__rule="try", errsample__outcome=outcome)] == 0
 
 
+def test_errors_are_told_by_what_they_were(meters: Meters) -> None:
+    kinds = ErrorCount("bug", "self", "error", "fix_code", 3), ErrorCount("timeout", "dependency", "warn", "backoff", 2)
+    processor = Processor(
+        errors=5,
+        error_kinds=kinds,
+        error_sources={"live": 4, "event": 0, "event_partial": 0, "status": 1, "code": 0},
+        error_types={"KeyError": 3, "_OTHER": 2},
+        error_codes={"": 4, "http:503": 1},
+    )
+    register(processor.stats, meters.provider, "c")
+    values = meters.values("c")
+    axes = ("errsample__kind", "errsample__fault", "errsample__severity", "errsample__recovery")
+    expected = {key("errsample.errors", **dict(zip(axes, kind[:4], strict=True))): kind.number for kind in kinds}
+    by_name = {
+        ("errsample.error.sources", "errsample__source"): processor.stats().error_sources,
+        ("errsample.error.types", "error__type"): processor.stats().error_types,
+        ("errsample.error.codes", "errsample__code"): processor.stats().error_codes,
+    }
+    for (name, label), counts in by_name.items():
+        expected |= {key(name, **({label: value} if value else {})): number for value, number in counts.items()}
+    assert expected == {name: value for name, value in values.items() if name[0].startswith("errsample.error")}
+    assert {5} == {sum(expected[each] for each in expected if each[0] == name) for name, _ in expected}
+
+
 def test_units_and_what_only_grows(meters: Meters) -> None:
-    processor = Processor(rules=(RuleCount("pay"),))
+    errors = (ErrorCount("bug", "self", "error", "fix_code", 1),)
+    by_name = {name: {"a": 1} for name in ("error_sources", "error_types", "error_codes")}
+    processor = Processor(rules=(RuleCount("pay"),), error_kinds=errors, **by_name)
     register(processor.stats, meters.provider, "c")
     shapes = {}
     for name, metric in meters.metrics().items():
@@ -114,6 +139,9 @@ def test_units_and_what_only_grows(meters: Meters) -> None:
         "otel.sdk.processor.span.queue.size": ("{span}", False),
         "errsample.spans": ("{span}", True),
         "errsample.errors": ("{span}", True),
+        "errsample.error.sources": ("{span}", True),
+        "errsample.error.types": ("{span}", True),
+        "errsample.error.codes": ("{span}", True),
         "errsample.rule.matched": ("{span}", True),
         "errsample.rule.spans": ("{span}", True),
         "errsample.scrubbed": ("{secret}", True),
@@ -123,53 +151,53 @@ def test_units_and_what_only_grows(meters: Meters) -> None:
 
 
 def test_two_span_processors_share_a_meter_provider(meters: Meters, caplog: pytest.LogCaptureFixture) -> None:
-    first, second = Processor(errors=1), Processor(errors=2)
+    first, second = Processor(scrubbed=1), Processor(scrubbed=2)
     register(first.stats, meters.provider, "first")
     register(second.stats, meters.provider, "second")
-    assert meters.values("first")[key("errsample.errors")] == 1
-    assert meters.values("second")[key("errsample.errors")] == 2
+    assert meters.values("first")[key("errsample.scrubbed")] == 1
+    assert meters.values("second")[key("errsample.scrubbed")] == 2
     assert caplog.records == []
 
 
 def test_two_meter_providers_do_not_mix(meters: Meters) -> None:
     other = Meters()
-    first, second = Processor(errors=1), Processor(errors=2)
+    first, second = Processor(scrubbed=1), Processor(scrubbed=2)
     register(first.stats, meters.provider, "c")
     register(second.stats, other.provider, "c")
-    assert (1, 2) == tuple(each.values("c")[key("errsample.errors")] for each in (meters, other))
+    assert (1, 2) == tuple(each.values("c")[key("errsample.scrubbed")] for each in (meters, other))
 
 
 def test_a_span_processor_that_is_gone_is_not_kept_alive(meters: Meters) -> None:
-    first, second = Processor(errors=1), Processor(errors=2)
+    first, second = Processor(scrubbed=1), Processor(scrubbed=2)
     register(first.stats, meters.provider, "first")
     register(second.stats, meters.provider, "second")
     del first
     gc.collect()
     assert meters.values("first") == {}
-    assert meters.values("second")[key("errsample.errors")] == 2
+    assert meters.values("second")[key("errsample.scrubbed")] == 2
 
 
 def test_a_plain_function_is_observed_too(meters: Meters) -> None:
-    processor = Processor(errors=6)
+    processor = Processor(scrubbed=6)
     register(processor.stats, meters.provider, "c")
-    assert meters.values("c")[key("errsample.errors")] == 6
+    assert meters.values("c")[key("errsample.scrubbed")] == 6
 
 
 def test_a_failure_costs_only_its_own_observations_and_is_logged_once(
     meters: Meters, caplog: pytest.LogCaptureFixture
 ) -> None:
-    broken, sound = Processor(), Processor(errors=2)
+    broken, sound = Processor(), Processor(scrubbed=2)
     broken.error = ValueError("token=secret")
     register(broken.stats, meters.provider, "broken")
     register(sound.stats, meters.provider, "sound")
     with caplog.at_level(logging.DEBUG):
         for _ in range(2):
             assert meters.values("broken") == {}
-            assert meters.values("sound")[key("errsample.errors")] == 2
+            assert meters.values("sound")[key("errsample.scrubbed")] == 2
     assert [("WARNING", "otel_errsample.observe.metrics")] == [(r.levelname, r.name) for r in caplog.records]
     assert "secret" not in caplog.text
     broken.error = None
-    assert key("errsample.errors") in meters.values("broken")
+    assert key("errsample.scrubbed") in meters.values("broken")
 
 
 def test_a_meter_provider_that_does_nothing_is_fine() -> None:

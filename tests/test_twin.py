@@ -149,7 +149,7 @@ def test_recovered_spans_are_counted_beside_those_that_ended(tmp_path: Path, pat
     buffer, _ = a_buffer(a_ring(path))
     offer(buffer, b"new")
     assert adopt(buffer, span(b"old"), FIRST, GROUP, orphan, 4096)
-    ended, taken_over, _, endings, deciding, _, waiting, *_ = buffer.books()
+    ended, taken_over, endings, deciding, _, waiting, *_ = buffer.books()
     assert (1, 1, 0, 0, 2) == (ended, taken_over, sum(endings.values()), deciding, waiting)
     assert [b"new"] == found(path), "it lies in its own file already"
     buffer.close()

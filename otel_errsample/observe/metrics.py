@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation
 
-from otel_errsample.ledger import RuleCount, Stats
+from otel_errsample.ledger import ErrorCount, RuleCount, Stats
 
 COMPONENT_TYPE: Final = "errsample_span_processor"
 
@@ -114,6 +114,17 @@ def _spans(stats: Stats) -> _Reading:
         yield number, {"errsample.ending": ending}
 
 
+# One instrument with all that is known of an error would have a time series for each of millions of sets of labels. What
+# alerts are made of goes together: a kind decides most of the other three, and a service meets a few dozen sets of the
+# 3,300. Class and code, which may be anything, and the source, which tells of the instrumentation, each go alone.
+def _errors(stats: Stats) -> _Reading:
+    for *axes, number in stats.error_kinds:
+        yield number, dict(zip(_AXES, axes, strict=True))
+
+
+_AXES: Final = tuple(f"errsample.{axis}" for axis in ErrorCount._fields[:-1])
+
+
 def _of_rule(stats: Stats, rule: RuleCount) -> dict[str, str | bool]:
     # What rules would have done is never to be added to what they did.
     dry = {} if stats.dry_run is None else {"errsample.dry_run": True}
@@ -146,7 +157,27 @@ _INSTRUMENTS: Final = (
         monotonic=False,
     ),
     _Instrument("errsample.spans", "{span}", "Ended spans by their ending.", _spans),
-    _Instrument("errsample.errors", "{span}", "Ended spans that are errors.", lambda stats: [(stats.errors, {})]),
+    _Instrument("errsample.errors", "{span}", "Ended spans that are errors, by what failed.", _errors),
+    _Instrument(
+        "errsample.error.sources",
+        "{span}",
+        "Ended spans that are errors, by where the error is known from.",
+        lambda stats: [(number, {"errsample.source": source}) for source, number in stats.error_sources.items()],
+    ),
+    _Instrument(
+        "errsample.error.types",
+        "{span}",
+        "Ended spans that are errors, by class; those after the first hundred as _OTHER.",
+        lambda stats: [(number, {"error.type": name}) for name, number in stats.error_types.items()],
+    ),
+    _Instrument(
+        "errsample.error.codes",
+        "{span}",
+        "Ended spans that are errors, by code where there is one; those after the first hundred as _OTHER.",
+        lambda stats: [
+            (number, {"errsample.code": code} if code else {}) for code, number in stats.error_codes.items()
+        ],
+    ),
     _Instrument(
         "errsample.rule.matched",
         "{span}",
