@@ -100,7 +100,8 @@ cdef str full_name(object cls):
 
 cdef str alias_of(str name):
     """A class's name as it stands in fingerprints."""
-    return (<str> ALIASES.get(name, name)).removeprefix("__main__.").removeprefix("__mp_main__.")
+    name = ALIASES.get(name, name)
+    return name.removeprefix("__main__.").removeprefix("__mp_main__.").removeprefix("builtins.")
 
 
 cdef object resolve_class(str name):

@@ -205,7 +205,7 @@ cdef tuple leaf_classes_of(list leaves):
 
 
 cdef bint judge_group(Failure it, ClassTable classes, Fingerprints prints, list chains, int depth) except -1:
-    """By the worst leaf in order of severity, each given by its chain; cancelled only where every leaf was."""
+    """By the worst leaf, each given by its chain; cancelled only where every leaf was."""
     cdef Failure leaf
     cdef Failure worst = None
     for chain in chains:
@@ -227,7 +227,10 @@ cdef bint judge_group(Failure it, ClassTable classes, Fingerprints prints, list 
 
 
 cdef inline int badness(Failure leaf):
-    return -1 if leaf.kind == KIND_CANCELLED else leaf.severity
+    """By severity, and where that is the same by kind: the order of members is a matter of timing."""
+    if leaf.kind == KIND_CANCELLED:
+        return -1
+    return leaf.severity * len(KINDS) + (0 if leaf.kind == KIND_UNKNOWN else leaf.kind)
 
 
 cdef bint take_span_code(Failure it, ClassInfo info, Code code) except -1:

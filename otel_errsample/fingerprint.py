@@ -25,9 +25,9 @@ _CYCLE: Final = 10  # a frame that occurs that often belongs to the cycle of a R
 
 # Comprehensions have no frame of their own from Python 3.12 on (PEP 709).
 _COMPREHENSIONS: Final = frozenset({"<listcomp>", "<dictcomp>", "<setcomp>"})
-_LIBRARY: Final = re.compile(r".*/(?:site|dist)-packages/(.+)", re.DOTALL)
+_LIBRARY: Final = re.compile(r".*(?:/(?:site|dist)-packages|\.whl)/(.+)", re.DOTALL)  # PEX unpacks into x.whl/
 _STDLIB: Final = re.compile(r".*/(?:lib(?:64)?/python3\.\d+|python3\d+\.zip)/(.+)", re.DOTALL)
-_ARCHIVE: Final = re.compile(r".*\.(?:pyzw?|zip|whl|egg)/(.+)", re.DOTALL)
+_ARCHIVE: Final = re.compile(r".*\.(?:pyzw?|zip|egg)/(.+)", re.DOTALL)
 _FROZEN: Final = re.compile(r"<frozen ([\w.]+)>")
 _NOTEBOOK: Final = re.compile(r"<ipython-input-|.*/ipykernel_\d+/")
 _SUFFIX: Final = re.compile(r"(?:\.pyx)?\.(?:py[cdiwx]?|pxi)$")

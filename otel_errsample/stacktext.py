@@ -79,9 +79,11 @@ def above_message(stack: str, type_name: str, message: str) -> str | None:
     Errors of one place share it, whatever their messages say, and lines in a message are not in it, so that they are
     not taken for frames. None for a text that is cut short: it lost its innermost frames.
     """
+    printed = type_name.removeprefix("__main__.").removeprefix("builtins.")
     if not stack.endswith("\n"):
-        return None
-    printed = type_name.removeprefix("__main__.")
+        if not stack.endswith(f"\n{printed}: {message}" if message else f"\n{printed}"):
+            return None
+        stack += "\n"  # which whoever recorded it took away
     endings = (
         (f"{printed}: {message}\n", f"{printed}: {message.partition(chr(10))[0]}") if message else (f"{printed}\n",)
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import itertools
 from typing import Any
 
 import pytest
@@ -93,6 +94,11 @@ class TestGroups:
     def test_the_worst_leaf_counts(self) -> None:
         facts = CLASSIFIER.facts(group(TimeoutError(), OSError(28, "full"), KeyError("x")))
         assert ("resource", "fatal", "errno:ENOSPC") == (facts.kind, facts.severity, facts.code)
+
+    def test_the_order_of_the_members_does_not_matter(self) -> None:
+        leaves = (TimeoutError(), ValueError("x"), type("Unknown", (Exception,), {})())
+        told = {CLASSIFIER.facts(group(*order)).kind for order in itertools.permutations(leaves)}
+        assert {"bug"} == told
 
     def test_a_group_is_cancelled_only_where_every_leaf_was(self) -> None:
         cancelled = type("Stopped", (Exception,), {"errsample_kind": "cancelled"})

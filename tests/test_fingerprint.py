@@ -343,6 +343,7 @@ class TestGroups:
         (r"C:\srv\app\shop\pay.py", "app.shop.pay", True),
         (r"C:\Python311\Lib\site-packages\requests\api.py", "requests.api", False),
         ("/srv/app.pyz/shop/pay.py", "shop.pay", True),
+        ("/root/.pex/installed_wheels/0a1b/requests-2.31-py3-none-any.whl/requests/api.py", "requests.api", False),
         ("/srv/deps.zip/shop/__init__.py", "shop", True),
         ("shop/pay.py", "shop.pay", True),
         ("./shop/pay.py", "shop.pay", True),

@@ -34,6 +34,17 @@ class TestText:
         assert facts.fingerprint == _hot.Classifier().facts(event=other, name="pay").fingerprint
         assert facts.fingerprint != _hot.Classifier().facts(event=other, name="ship").fingerprint
 
+    @pytest.mark.parametrize("fail", ["plain", "empty", "caused", "multiline"])
+    def test_what_others_record_of_it_tells_the_same(self, shop: dict[str, Any], fail: str) -> None:
+        """Without the last line's end, as `format_exc().strip()` is recorded, and with the module of builtins."""
+        event = recorded(failing(shop[fail]))
+        expected = _hot.Classifier().facts(event=event)
+        event["exception.stacktrace"] = event["exception.stacktrace"].rstrip("\n")
+        if "." not in event["exception.type"]:
+            event["exception.type"] = f"builtins.{event['exception.type']}"
+        facts = _hot.Classifier().facts(event=event)
+        assert ("event", expected.culprit, expected.fingerprint) == (facts.source, facts.culprit, facts.fingerprint)
+
     def test_frames_in_a_message_are_not_believed(self, shop: dict[str, Any]) -> None:
         facts = _hot.Classifier().facts(event=recorded(failing(shop["multiline"])))
         assert "shop.pay:multiline" == facts.culprit

@@ -326,12 +326,15 @@ def kind_unstated(
 
 
 def kind_of_group(leaves: Sequence[BaseException], rows: Rows) -> tuple[Found | None, Code | None]:
-    """The worst leaf by severity, the first of equals; cancelled only where every leaf was."""
+    """The worst leaf by severity, then by kind, the first of equals; cancelled only where every leaf was."""
     judged = [kind_of_exception(leaf, list(chain_of(leaf)), rows) for leaf in leaves]
 
-    def badness(entry: tuple[Found | None, Code | None]) -> int:
+    def badness(entry: tuple[Found | None, Code | None]) -> tuple[int, int]:
         found = entry[0]
-        return -1 if found and found.kind == "cancelled" else SEVERITY[(found and found.severity) or "error"]
+        if found is None:
+            return SEVERITY["error"], 0
+        kind = 0 if found.kind == "unknown" else taxonomy.KINDS.index(found.kind)
+        return -1 if found.kind == "cancelled" else SEVERITY[found.severity or "error"], kind
 
     worst = max(judged, key=badness)
     return worst if worst[0] else (None, None)
