@@ -146,17 +146,19 @@ cdef class Classifier:
     `table` maps full class names to `taxonomy.Row` (default: the table of the package), `in_app_include` lists
     module prefixes that belong to the application although they are installed, `helper_frames` modules and
     functions (`module:function`) that never stand for an error in its fingerprint, `user_rows` are `taxonomy.UserRow`s,
-    the first that holds going before everything else; `stack_hashes` asks for a hash of the way to an error too. Raises
-    ConfigError for a row with an unknown kind, recovery or severity, and for more than 1000 rows of the user. What is
-    remembered of classes, code objects and stack texts is bounded.
+    the first that holds going before everything else; `stack_hashes` asks for a hash of the way to an error too; the
+    patterns of `scrubber` hold for messages that have to stand in a fingerprint. Raises ConfigError for a row with an
+    unknown kind, recovery or severity, and for more than 1000 rows of the user. What is remembered of classes, code
+    objects and stack texts is bounded.
     """
     cdef ClassTable classes
     cdef Fingerprints prints
     cdef Origins origins
 
-    def __init__(self, table=None, in_app_include=(), *, helper_frames=(), user_rows=(), stack_hashes=False):
+    def __init__(self, table=None, in_app_include=(), *, helper_frames=(), user_rows=(), stack_hashes=False,
+                 scrubber=None):
         self.classes = ClassTable(taxonomy.load_table() if table is None else table, user_rows)
-        self.prints = Fingerprints(in_app_include, helper_frames, stack_hashes)
+        self.prints = Fingerprints(in_app_include, helper_frames, stack_hashes, scrubber)
         self.origins = Origins()
 
     cdef ErrorFacts classify(

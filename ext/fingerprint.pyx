@@ -47,13 +47,6 @@ cdef class Print:
     cdef str culprit
 
 
-cdef str without_secrets(str message):
-    """A message as it may be hashed: not even the hash of a secret leaves, and one that varies makes no new group."""
-    cdef Scrubbing job
-    scrubbing_open(&job, False, 0)
-    return clean_text(&job, PyUnicode_Substring(message or "", 0, LONGEST_TEXT))
-
-
 cdef str endpoint_text(object attributes, str name):
     """The route or the remote method, else the name of the span; never the path as requested."""
     cdef str route, method
@@ -97,15 +90,14 @@ cdef class Fingerprints:
     cdef StackNote partial  # of every text that is not whole
     cdef uint64_t serials
     cdef bint stack_hashes
+    cdef object scrubber    # a Scrubber with the user's patterns, or None
 
-    def __init__(self, in_app_include=(), helper_frames=(), stack_hashes=False):
+    def __init__(self, in_app_include=(), helper_frames=(), stack_hashes=False, scrubber=None):
         self.stack_hashes = stack_hashes
+        self.scrubber = scrubber
         self.frames = fingerprint.Frames(in_app_include, helper_frames)
-        self.notes = {}
-        self.live_prints = {}
-        self.plain_prints = {}
-        self.stacks = {}
-        self.stack_prints = {}
+        self.notes, self.live_prints, self.plain_prints = {}, {}, {}
+        self.stacks, self.stack_prints = {}, {}
         self.known = [None] * STACKS_KNOWN
         self.partial = StackNote.__new__(StackNote)
         self.partial.blocks = []
@@ -442,7 +434,7 @@ cdef class Fingerprints:
 
         A client's span is called GET whomever it calls.
         """
-        cdef str label = fingerprint.template(without_secrets(message)) if code is None else code
+        cdef str label = fingerprint.template(without_secrets(message, self.scrubber)) if code is None else code
         if endpoint is not None:
             endpoint = endpoint[:LONGEST_ENDPOINT]
         if peer is not None:

@@ -29,22 +29,31 @@ cdef class Scrubber:
     """Looks for secrets in what is about to leave, and takes them out.
 
     `mode` is one of `scrub.MODES`, `also` holds some of `scrub.ALSO`; in strict mode numbers of cards go in any case.
+    `patterns`, of type `patterns.Patterns` or None, may fail, which is counted in `ledger`.
     """
     cdef int mode
     cdef int also               # what is taken out besides secrets
+    cdef object patterns        # of the user, or None
+    cdef Ledger ledger
     cdef list known             # STACKS_KNOWN places for KnownStack, by fingerprint and samples of the text
     cdef object clean_name      # the last span name without secrets: they repeat themselves
 
-    def __cinit__(self, str mode, also=()):
+    def __cinit__(self, str mode, also=(), patterns=None, Ledger ledger=None):
         self.mode = scrub.MODES.index(mode)
         self.also = also_bits(also) | (ALSO_CARD_NUMBERS if self.mode == SCRUB_STRICT else 0)
+        self.patterns = patterns
+        self.ledger = ledger
         self.known = [None] * STACKS_KNOWN
 
-    cdef inline bint part_is_clean(self, const View* view, Py_ssize_t start, Py_ssize_t end, Py_ssize_t stop) noexcept:
+    cdef inline bint part_is_clean(
+        self, object text, const View* view, Py_ssize_t start, Py_ssize_t end, Py_ssize_t stop
+    ) noexcept:
         cdef Text t = part_of(view, start, end)
         cdef Find f
-        return not next_secret(&t, start, stop, &f) and not (
-            self.also and next_also(&t, start, stop, self.also, &f)
+        return not (
+            next_secret(&t, start, stop, &f)
+            or self.also and next_also(&t, start, stop, self.also, &f)
+            or self.patterns is not None and pattern_occurs(self, text, &t)
         )
 
     cdef bint text_is_clean(self, object text, Py_ssize_t stop) noexcept:
@@ -55,7 +64,7 @@ cdef class Scrubber:
             return False
         if not view_open(&view, text, LONGEST_SCRUBBED):
             return False
-        clean = self.part_is_clean(&view, 0, view.n, min(stop, view.n))
+        clean = self.part_is_clean(text, &view, 0, view.n, min(stop, view.n))
         free(view.copy)
         return clean
 
@@ -95,7 +104,7 @@ cdef class Scrubber:
         if not view_open(&view, text, LONGEST_SCRUBBED):
             return False
         looked[0] += n - known.clean
-        clean = self.part_is_clean(&view, known.clean, n, n)
+        clean = self.part_is_clean(text, &view, known.clean, n, n)
         free(view.copy)
         return clean
 
@@ -112,10 +121,11 @@ cdef class Scrubber:
         while clean and next_message(&lines, &message):
             last = message.start
             looked[0] += message.end - last
-            clean = self.part_is_clean(&view, last, message.end, message.end)
+            clean = self.part_is_clean(text, &view, last, message.end, message.end)
         if clean and last > 0 and view.n <= LONGEST_KNOWN and type(text) is str:
             t = part_of(&view, last, view.n)
-            self.remember(text, last, last + inert_head(&t), slot, known)
+            # A pattern may want the type too.
+            self.remember(text, last, last + (inert_head(&t) if self.patterns is None else 0), slot, known)
         free(view.copy)
         return clean
 
@@ -141,7 +151,7 @@ cdef class Scrubber:
         cdef object description = None
         cdef list cleaned = None
         cdef uint64_t before
-        scrubbing_open(job, self.mode == SCRUB_STRICT, self.also)
+        scrubbing_open(job, self.mode == SCRUB_STRICT, self.also, self)
         if PyUnicode_Check(name):
             name = clean_text(job, name)
         if status is not None:
@@ -163,13 +173,13 @@ cdef class Scrubber:
             return text
         if self.mode == SCRUB_STRICT:
             return None
-        scrubbing_open(&job, False, self.also)
+        scrubbing_open(&job, False, self.also, self)
         return clean_text(&job, text)
 
     cdef uint64_t clean_added(self, dict extra, Py_ssize_t before) except? 0xFFFFFFFF:
         """Clean the entries of `extra` behind the first `before`; answers how many secrets they held."""
         cdef Scrubbing job
-        scrubbing_open(&job, self.mode == SCRUB_STRICT, self.also)
+        scrubbing_open(&job, self.mode == SCRUB_STRICT, self.also, self)
         if self.mode != SCRUB_OFF:
             for key in list(extra)[before:]:
                 extra[key] = clean_item(&job, key, extra[key], 0)
@@ -212,6 +222,13 @@ cdef dict note_scrubbed(Ledger ledger, dict extra, object attributes, uint64_t f
         noted.pop("errsample.chain", None)
     noted["errsample.scrubbed"] = found + noted.get("errsample.scrubbed", 0)
     return noted
+
+
+cdef str without_secrets(str message, object scrubber):
+    """A message as it may be hashed: not even the hash of a secret, or of what a pattern matches, leaves."""
+    cdef Scrubbing job
+    scrubbing_open(&job, False, 0, <Scrubber> scrubber)
+    return clean_text(&job, PyUnicode_Substring(message or "", 0, LONGEST_TEXT))
 
 
 # What the encoder asks, while `Encoder.scrubber` is set.

@@ -29,6 +29,7 @@ cdef struct View:
 cdef struct Scrubbing:      # of one span
     bint strict
     int also            # what is taken out besides
+    PyObject* scrubber  # whose patterns are asked too, or NULL
     uint64_t found
     uint64_t cut        # texts that were longer than is looked at
     Py_ssize_t left     # characters that may still be looked at
@@ -76,9 +77,11 @@ cdef inline Text part_of(const View* view, Py_ssize_t start, Py_ssize_t end) noe
     return t
 
 
-cdef inline void scrubbing_open(Scrubbing* job, bint strict, int also) noexcept:
+cdef inline void scrubbing_open(Scrubbing* job, bint strict, int also, Scrubber scrubber) noexcept:
+    """`scrubber` has to live as long, or is None."""
     job.strict = strict
     job.also = also
+    job.scrubber = NULL if scrubber is None or scrubber.patterns is None else <PyObject*> scrubber
     job.found = job.cut = 0
     job.left = MOST_SCRUBBED
 
@@ -94,7 +97,8 @@ cdef list collect(Scrubbing* job, list pieces, object text, const Text* t, Py_ss
     cdef Search search
     cdef Find f
     cdef int finds = 0
-    search_open(&search, t, job.also)
+    cdef list marked = None if job.scrubber == NULL else pattern_finds(<Scrubber> job.scrubber, text, t)
+    search_open(&search, t, job.also, marked)
     while finds <= MOST_FINDS and next_find(&search, &f):
         finds += 1
         if pieces is None:
@@ -311,12 +315,12 @@ cdef object common_value(object value):
 def scrub_text(str text, also=()):
     """A text without its secrets, and what of `scrub.ALSO` is asked for, and how many there were."""
     cdef Scrubbing job
-    scrubbing_open(&job, False, also_bits(also))
+    scrubbing_open(&job, False, also_bits(also), None)
     return clean_text(&job, text), job.found
 
 
 def scrub_stack(str text, *, bint strict=False, also=()):
     """A stack text without the secrets in its messages and how many there were; `strict` leaves frames and types."""
     cdef Scrubbing job
-    scrubbing_open(&job, strict, also_bits(also))
+    scrubbing_open(&job, strict, also_bits(also), None)
     return clean_stack(&job, text), job.found

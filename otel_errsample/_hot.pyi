@@ -11,6 +11,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Span, SpanContext, SpanKind, TraceState
 from opentelemetry.util.types import AnyValue
 
+from otel_errsample.patterns import Patterns
 from otel_errsample.rules import Rules
 from otel_errsample.taxonomy import Row, UserRow
 
@@ -164,6 +165,7 @@ class Classifier:
         helper_frames: Iterable[str] = (),
         user_rows: Iterable[UserRow] = (),
         stack_hashes: bool = False,
+        scrubber: Scrubber | None = None,
     ) -> None: ...
     def classify_span(self, span: ReadableSpan, started_with: int = 0) -> ErrorFacts | None: ...
     @overload
@@ -288,7 +290,9 @@ def scrub_stack(text: str, *, strict: bool = False, also: Iterable[str] = ()) ->
 # scrub.pyx
 
 class Scrubber:
-    def __init__(self, mode: str, also: Iterable[str] = ()) -> None: ...
+    def __init__(
+        self, mode: str, also: Iterable[str] = (), patterns: Patterns | None = None, ledger: Ledger | None = None
+    ) -> None: ...
 
 # request.pyx
 

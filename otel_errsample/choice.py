@@ -1,19 +1,41 @@
-"""Whose rules are in force, and since when."""
+"""Whose settings and rules are in force: those of code, of the environment or of a file; and since when."""
 
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING, Final
 
-from otel_errsample.errors import RuleError
+from otel_errsample.errors import ConfigError, RuleError
 from otel_errsample.rules import Rules
+from otel_errsample.setting import Warn
 
 if TYPE_CHECKING:
+    from otel_errsample.configfile import ConfigFile
     from otel_errsample.rules.document import Document
 
 logger = logging.getLogger("otel_errsample")
 
 VARIABLE: Final = "OTEL_ERRSAMPLE_RULES"
+CONFIG_VARIABLE: Final = "OTEL_ERRSAMPLE_CONFIG"
+
+
+def config_file(given: str | os.PathLike[str] | None, warn: Warn) -> ConfigFile | None:
+    """The file that code or the environment names, read; only one named in code may raise."""
+    path = os.fspath(given) if given is not None else os.environ.get(CONFIG_VARIABLE, "").strip()
+    if not path:
+        return None
+    from otel_errsample.configfile import ConfigFile  # with YAML, for those who use it
+
+    file = ConfigFile(path)
+    try:
+        file.read()
+    except (ConfigError, RuleError):
+        if given is not None:
+            raise
+        strict = "; it asks for scrubbing, which is strict therefore" if file.document.settings else ""
+        warn(CONFIG_VARIABLE, f"{file.problem}; nothing of it is used until it is mended{strict}")
+    return file
 
 
 class RuleChoice:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final, NamedTuple
 
 from otel_errsample.errors import ConfigError
-from otel_errsample.scrub import ALSO, MODES
-
-Warn = Callable[[str, str], None]
-"""Called with the variable's name and a message that never holds its value."""
-
-_WHOLE_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,30}", re.ASCII)
+from otel_errsample.scrub import ALSO, MODES, MOST_PATTERNS
+from otel_errsample.setting import Flaw, Setting, Warn
 
 # What names the user's own hosts: a domain, with what is below it, or a network, of which `peers` knows more. Also the
 # pattern of the JSON Schema.
@@ -40,58 +36,13 @@ def _is_internal_domain(text: str) -> bool:
     return is_internal_domain(text)
 
 
+def _pattern_flaw(pattern: str) -> Flaw | None:
+    from otel_errsample.patterns import flaw  # for those who have some
+
+    return flaw(pattern)
+
+
 ENABLED: Final = "OTEL_ERRSAMPLE_ENABLED"
-
-
-class Setting(NamedTuple):
-    """One row: `argument` is its name in code and the field of `Settings`.
-
-    `default` decides the type: bool, int (with `unit`, `low` and `high`), str (one of `choices` where there are any),
-    or a tuple of str, comma separated in the environment: of `choices`, or `parts` where they have to be something else
-    than any text, `pattern` to tell so in a schema, and `fits` exactly.
-    """
-
-    argument: str
-    variable: str
-    default: bool | int | str | tuple[str, ...]
-    help: str
-    unit: str = ""
-    low: int = 0
-    high: int = 0
-    choices: tuple[str, ...] = ()
-    parts: str = ""
-    pattern: str = ""
-    fits: Callable[[str], bool] = bool
-
-    @property
-    def expectation(self) -> str:
-        """What a value has to be, for messages and the table."""
-        if isinstance(self.default, bool):
-            return "true or false"
-        if isinstance(self.default, int):
-            return f"a whole number of {self.unit} from {self.low} to {self.high}"
-        if isinstance(self.default, tuple):
-            return f"a comma separated list{self.listed and f' of {self.listed}'}"
-        return f"one of {', '.join(self.choices)}" if self.choices else "text"
-
-    @property
-    def listed(self) -> str:
-        """What the parts of a list have to be, empty for any text."""
-        return self.parts or ", ".join(self.choices)
-
-    def _has(self, part: object) -> bool:
-        return isinstance(part, str) and (part in self.choices if self.choices else self.fits(part))
-
-    def accepted(self, value: object) -> object:
-        """A value given in code or in a file, as it is used; None where it is not as expected."""
-        if isinstance(self.default, str):
-            return value if isinstance(value, str) and (not self.choices or value in self.choices) else None
-        if isinstance(self.default, tuple):
-            return tuple(value) if isinstance(value, (list, tuple)) and all(map(self._has, value)) else None
-        if isinstance(self.default, bool):
-            return value if isinstance(value, bool) else None
-        fits = isinstance(value, int) and not isinstance(value, bool) and self.low <= value <= self.high
-        return value if fits else None
 
 
 SETTINGS: Final = (
@@ -244,6 +195,19 @@ SETTINGS: Final = (
         "What is taken out besides: [IP addresses, phone numbers, card numbers, all that stands in "
         "quotes](docs/scrubbing.md#what-else-can-be-taken-out).",
         choices=ALSO,
+        guards=True,
+    ),
+    Setting(
+        "scrub_patterns",
+        "OTEL_ERRSAMPLE_SCRUB_PATTERNS",
+        (),
+        "What else is taken out: what [patterns of your own](docs/scrubbing.md#your-own-patterns) match. Needs "
+        "`otel-errsample[re2]`.",
+        high=MOST_PATTERNS,
+        parts="RE2 patterns",
+        flaw=_pattern_flaw,
+        separator="\n",
+        guards=True,
     ),
     Setting(
         "spool_dir",
@@ -350,6 +314,7 @@ class Settings:
     dry_run: bool
     scrub: str
     scrub_also: tuple[str, ...]
+    scrub_patterns: tuple[str, ...]
     spool_dir: str
     spool_bytes: int
     max_request_bytes: int
@@ -373,15 +338,36 @@ class Settings:
                 known = ", ".join(sorted(FILE_SETTINGS))
                 raise ConfigError(f"{argument!r} is no setting; hint: the settings are {known}")
         values: dict[str, Any] = {}
+        refused: set[str] = set()
+
+        def tell(variable: str, message: str) -> None:
+            refused.add(variable)
+            warn(variable, message)
+
         for setting in SETTINGS:
             value = given.get(setting.argument)
             if value is None:
                 fallback = (file or {}).get(setting.argument, setting.default)
-                values[setting.argument] = _from_text(setting, environ.get(setting.variable, ""), fallback, warn)
+                values[setting.argument] = setting.from_text(environ.get(setting.variable, ""), fallback, tell)
             else:
-                values[setting.argument] = _checked(setting, value)
+                values[setting.argument] = setting.checked(value)
+        _guard(values, given, refused, warn)
         _warn_of_unknown(environ, warn)
         return cls(**values, ignored=tuple(name for name in IGNORED if environ.get(name, "").strip()))
+
+
+def _guard(values: dict[str, Any], given: Mapping[str, object], refused: set[str], warn: Warn) -> None:
+    """Scrub strictly where what else was asked for cannot be done; say so where it is in vain, since nothing is scrubbed.
+
+    Raises ConfigError where code asks for both.
+    """
+    for setting in SETTINGS:
+        if setting.guards and setting.variable in refused:
+            values["scrub"] = "off" if values["scrub"] == "off" else "strict"
+        elif setting.guards and values[setting.argument] and values["scrub"] == "off":
+            if given.get(setting.argument) and given.get("scrub") == "off":
+                raise ConfigError(f"{setting.argument} has no effect where scrub is 'off'; hint: leave one of them out")
+            warn(setting.variable, "has no effect, since scrub is off")
 
 
 def _warn_of_unknown(environ: Mapping[str, str], warn: Warn) -> None:
@@ -392,48 +378,3 @@ def _warn_of_unknown(environ: Mapping[str, str], warn: Warn) -> None:
         if name.startswith(PREFIX) and ending not in known:
             near = get_close_matches(ending, known, n=1)
             warn(name, "is no setting of this version" + (f"; did you mean {PREFIX}{near[0]}?" if near else ""))
-
-
-def _from_text(setting: Setting, text: str, fallback: object, warn: Warn) -> object:
-    text = text.strip()
-    default = setting.default
-    origin = "the default" if fallback == default else "the file's"
-    if not text:
-        return fallback
-    if isinstance(default, str):
-        if setting.accepted(text) is None:
-            warn(setting.variable, f"is expected to be {setting.expectation}; {origin} {fallback} is used")
-            return fallback
-        return text
-    if isinstance(default, tuple):
-        listed = tuple(part for part in (part.strip() for part in text.split(",")) if part)
-        if setting.accepted(listed) is None:
-            used = ", ".join(map(str, fallback)) if isinstance(fallback, tuple) else ""
-            warn(setting.variable, f"is expected to be {setting.expectation}; {origin} {used or 'empty list'} is used")
-            return fallback
-        return listed
-    if isinstance(default, bool):
-        if text.lower() in ("true", "false"):
-            return text.lower() == "true"
-        warn(setting.variable, f"is expected to be {setting.expectation}; {origin} {str(fallback).lower()} is used")
-        return fallback
-    if _WHOLE_NUMBER.fullmatch(text) is None:
-        warn(setting.variable, f"is expected to be {setting.expectation}; {origin} {fallback} is used")
-        return fallback
-    number = int(text)
-    bounded = min(max(number, setting.low), setting.high)
-    if bounded != number:
-        warn(setting.variable, f"is expected to be {setting.expectation}; {bounded} is used (default {default})")
-    return bounded
-
-
-def _checked(setting: Setting, value: object) -> object:
-    accepted = setting.accepted(value)
-    if accepted is None:
-        listed = f"a list or tuple of {setting.listed or 'non-empty strings'}"
-        wanted = {tuple: listed, bool: "True or False"}.get(type(setting.default))
-        raise ConfigError(
-            f"{setting.argument} is expected to be {wanted or setting.expectation}, got {value!r}; "
-            f"hint: leave it out to take {setting.variable} or its default {setting.default!r}"
-        )
-    return accepted

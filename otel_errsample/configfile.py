@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from typing import Final
 
 from otel_errsample.errors import ConfigError, RuleError
-from otel_errsample.rules.document import Document, load
+from otel_errsample.rules.document import Document, load, text_of
 from otel_errsample.watch import FileWatch
 
 logger = logging.getLogger("otel_errsample")
 
 # Different mistakes of a file that nobody gets right, each worth a line.
 MOST_SAID: Final = 100
+
+_ASKS_TO_SCRUB: Final = re.compile(r"""scrub_also|scrub_patterns|scrub['"]?[ \t]*:[ \t]*['"]?strict""")
 
 
 class ConfigFile:
@@ -33,7 +36,10 @@ class ConfigFile:
         self._apply: Callable[[Document, Document], str] | None = None
 
     def read(self) -> None:
-        """Read the file for the first time. Raises ConfigError where that fails, RuleError where it is wrong."""
+        """Read the file for the first time. Raises ConfigError where that fails, RuleError where it is wrong.
+
+        A wrong one that asks for scrubbing is in force as one that asks for all of it.
+        """
         try:
             self.document = self._read = load(self.path)
         except OSError as error:
@@ -41,6 +47,8 @@ class ConfigFile:
             raise ConfigError(self.problem) from None
         except RuleError as error:
             self.problem = "; ".join(map(str, error.problems))
+            if asks_to_scrub(self.path):
+                self.document = Document(self.path, settings={"scrub": "strict"})
             raise
         finally:
             self._said = {self.problem}
@@ -86,6 +94,14 @@ class ConfigFile:
         if problem not in self._said and len(self._said) < MOST_SAID:
             self._said.add(problem)
             logger.warning("%s; what was in force before stays", problem)
+
+
+def asks_to_scrub(path: str) -> bool:
+    """Whether a file, of which nothing else may be understood, wants more taken out than is by default."""
+    try:
+        return _ASKS_TO_SCRUB.search(text_of(path)) is not None
+    except (OSError, RuleError):
+        return False
 
 
 def _unreadable(path: str, error: OSError) -> str:

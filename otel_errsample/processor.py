@@ -28,11 +28,12 @@ from otel_errsample._hot import (
     Verdict,
     probe,
 )
-from otel_errsample.choice import RuleChoice
+from otel_errsample.choice import RuleChoice, config_file
 from otel_errsample.config import Settings
-from otel_errsample.errors import ConfigError, RuleError
+from otel_errsample.errors import ConfigError
 from otel_errsample.export import Chore, Worker
 from otel_errsample.ledger import ErrorCount, RuleCount, Stats
+from otel_errsample.patterns import Patterns
 from otel_errsample.readable import enriched
 from otel_errsample.reporter import Reporter
 from otel_errsample.rules import Rules
@@ -43,12 +44,9 @@ from otel_errsample.transport import Transport
 from otel_errsample.transport.settings import OtlpSettings
 
 if TYPE_CHECKING:
-    from otel_errsample.configfile import ConfigFile
     from otel_errsample.rules.document import Document
 
 logger = logging.getLogger("otel_errsample")
-
-_CONFIG_VARIABLE = "OTEL_ERRSAMPLE_CONFIG"
 
 
 class ErrorSpanProcessor(Path, SpanProcessor):
@@ -122,7 +120,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         for name, called in (("enrich", enrich), ("on_verdict", on_verdict), ("clock", clock)):
             _expect(name, called, called is None or callable(called), "a callable")
         probe()
-        file = _config_file(config)
+        file = config_file(config, _warn)
         document = file.document if file is not None else None
         arguments = {
             "scope": scope,
@@ -142,11 +140,12 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         self._file = file
         self._head_sampled = head_sampled
         self._choice = RuleChoice(rules, settings.rules, document)
-        sink, timeout, copies = open_sink(exporter, transport, _warn)
-        self._sink = sink
-        self._reporter = Reporter(logger, sink.endpoint)
-        most_bytes = min(settings.max_request_bytes, settings.max_buffer_bytes // 4)
         ledger = Ledger()
+        mode = settings.scrub if settings.enabled else "off"
+        self._scrubber = Scrubber(mode, settings.scrub_also, Patterns.of(settings.scrub_patterns), ledger)
+        self._sink, timeout, copies = open_sink(exporter, transport, _warn)
+        self._reporter = Reporter(logger, self._sink.endpoint)
+        most_bytes = min(settings.max_request_bytes, settings.max_buffer_bytes // 4)
         limits = Limits(clock)
         tallies = Tallies()
         buffer = Buffer(
@@ -158,15 +157,12 @@ class ErrorSpanProcessor(Path, SpanProcessor):
             most_bytes,
         )
         self._spool = spool_of(settings, buffer, ledger, _warn, holds_bytes=exporter is None)
-        chores: dict[str, Chore] = {}
-        if file is not None:
-            chores["reload"] = file
-        if self._spool is not None:
-            chores["spool"] = self._spool
+        named = {"reload": file, "spool": self._spool}
+        chores: dict[str, Chore] = {name: chore for name, chore in named.items() if chore is not None}
         self._worker = Worker(
             buffer,
             ledger,
-            sink,
+            self._sink,
             Schedule(settings.flush_errors_ms / 1e3, settings.schedule_delay_ms / 1e3),
             most_spans=settings.max_export_batch_size,
             most_bytes=most_bytes,
@@ -191,7 +187,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
             enabled=settings.enabled,
             leaves_head_sampled=not head_sampled,
             dry_run=settings.dry_run,
-            scrubber=Scrubber(settings.scrub if settings.enabled else "off", settings.scrub_also),
+            scrubber=self._scrubber,
             repeats_stacks=settings.propagated_stacks,
             tells_handled=settings.handled and settings.enabled,
             user_enrich=enrich,
@@ -292,6 +288,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
             helper_frames=settings.helper_frames,
             user_rows=rows,
             stack_hashes=settings.stack_hash,
+            scrubber=self._scrubber,
         )
 
     def _rule_table(self, rules: Rules, limits: Limits, tallies: Tallies) -> RuleTable:
@@ -427,23 +424,6 @@ def _expect(argument: str, value: object, holds: bool, expectation: str) -> None
 
 def _warn(variable: str, message: str) -> None:
     logger.warning("%s: %s", variable, message)
-
-
-def _config_file(given: str | os.PathLike[str] | None) -> ConfigFile | None:
-    """The file that code or the environment names, read; only one named in code may raise."""
-    path = os.fspath(given) if given is not None else os.environ.get(_CONFIG_VARIABLE, "").strip()
-    if not path:
-        return None
-    from otel_errsample.configfile import ConfigFile  # with YAML, for those who use it
-
-    file = ConfigFile(path)
-    try:
-        file.read()
-    except (ConfigError, RuleError):
-        if given is not None:
-            raise
-        _warn(_CONFIG_VARIABLE, f"{file.problem}; nothing of it is used until it is mended")
-    return file
 
 
 def _recorder(ledger: Ledger) -> Recorder | None:

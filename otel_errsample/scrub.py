@@ -12,6 +12,9 @@ MODES: Final = ("off", "default", "strict")
 ALSO: Final = ("ip_addresses", "phone_numbers", "card_numbers", "quoted")
 """What else may be taken out, in the order of the bits of ext/scrub_also.pyx."""
 
+MOST_PATTERNS: Final = 32
+"""Of the user's own."""
+
 REDACTED: Final = "[redacted]"
 
 

@@ -78,6 +78,15 @@ def test_the_problems_of_a_yaml_file_have_their_place_in_it(command: Command) ->
     assert "      b: keep if knd exists\n                 ^^^\n" in done.out
 
 
+def test_the_problems_of_patterns_are_marked_where_they_are(command: Command) -> None:
+    path = command.write("r.yaml", "settings:\n  scrub_patterns: ['fine', 'customer (?<!x)']\n")
+    assert [
+        f"{path}:2:38: 'scrub_patterns': this is refused by RE2: invalid perl operator (it has no look-around and no references)",
+        "      scrub_patterns: ['fine', 'customer (?<!x)']",
+        "                                         ^^^^",
+    ] == command("check", path).out.splitlines()[:3]
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

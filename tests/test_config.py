@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_errsample.config import FILE_SETTINGS, OTLP_VARIABLES, SETTINGS, Setting, Settings
+from otel_errsample.config import FILE_SETTINGS, OTLP_VARIABLES, SETTINGS, Settings
 from otel_errsample.errors import ConfigError
+from otel_errsample.setting import Setting
 
 NUMBERS = [setting for setting in SETTINGS if type(setting.default) is int]
 by_variable = pytest.mark.parametrize("setting", NUMBERS, ids=lambda setting: setting.variable)
@@ -50,6 +51,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
         dry_run=False,
         scrub="default",
         scrub_also=(),
+        scrub_patterns=(),
         spool_dir="",
         spool_bytes=4 * 1024 * 1024,
         max_request_bytes=2 * 1024 * 1024,

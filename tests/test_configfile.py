@@ -157,6 +157,23 @@ class TestStart:
         used.write("rules: keep")
         assert 1 == len(used.applied)
 
+    @pytest.mark.parametrize(
+        ("text", "strict"),
+        [
+            ("scrub_also: [x]", True),
+            ('"scrub" : "strict"', True),
+            ("scrub: default", False),
+            ("scrub: off", False),
+            ("a: [", False),
+        ],
+    )
+    def test_a_wrong_file_that_asks_for_scrubbing_gets_all_of_it(self, tmp_path: Path, text: str, strict: bool) -> None:
+        used = Used(tmp_path / "a.yaml")
+        used.path.write_text(f"rules: kep\nsettings: {{{text}}}\n")
+        with pytest.raises(RuleError):
+            used.start()
+        assert ({"scrub": "strict"} if strict else {}) == used.file.document.settings
+
     def test_nothing_is_looked_at_before_somebody_can_take_it_over(self, tmp_path: Path) -> None:
         used = Used(tmp_path / "a.yaml")
         used.pass_time()

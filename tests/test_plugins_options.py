@@ -51,6 +51,26 @@ def test_what_is_wrong_is_said_and_left_out(given: Any, said: str, caplog: pytes
     assert line.startswith(said)
 
 
+@pytest.mark.parametrize("given", [{"scrub_also": ["ips"]}, {"scrub_patterns": ["(a"], "scrub": "default"}], ids=str)
+def test_what_is_not_understood_of_scrubbing_makes_it_strict(given: Any, caplog: pytest.LogCaptureFixture) -> None:
+    assert {"options": {"scrub": "strict"}} == arguments(given, "here")
+    assert "here: asks for scrubbing, which is strict therefore" == caplog.messages[-1]
+
+
+def test_what_is_asked_of_scrubbing_that_is_off_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    assert {"options": {"scrub": "off"}} == arguments({"scrub_patterns": ["a"], "scrub": "off"}, "here")
+    assert ["here.scrub_patterns: has no effect, since scrub is off"] == caplog.messages
+
+
+@pytest.mark.parametrize(("asks", "mode"), [("scrub_patterns: ['(a']", "strict"), ("scope: al", "default")])
+def test_a_bad_file_that_asks_for_scrubbing_makes_it_strict(tmp_path: Path, asks: str, mode: str) -> None:
+    path = tmp_path / "errsample.yaml"
+    path.write_text(f"settings: {{{asks}}}\n")
+    processor = build("here", config=str(path))
+    assert mode == processor._settings.scrub
+    processor.shutdown(0)
+
+
 def test_nothing_is_no_options() -> None:
     assert {} == arguments(None, "here")
 

@@ -34,12 +34,14 @@ TESTED_BY = {
     "otel_errsample/plugins/hook.py": "zerocode/test_environment",
     "otel_errsample/plugins/instrumentor.py": "zerocode/test_file",
     "otel_errsample/plugins/switch.py": "zerocode/test_environment",
+    "otel_errsample/setting.py": "test_config",  # one row of what is tried there
     "otel_errsample/testing/__init__.py": "test_testing_transport",  # names two classes, nothing else
     "ext/scrub_values.pyx": "test_scrub_text",  # how far a secret reaches shows in what is left of a text
     "ext/scrub_tokens.pyx": "test_scrub_text",
     "ext/scrub_addresses.pyx": "test_scrub_also",
     "ext/scrub_numbers.pyx": "test_scrub_also",
     "ext/scrub_search.pyx": "test_scrub_also",
+    "ext/scrub_patterns.pyx": "test_patterns",
     "ext/scrub_clean.pyx": "test_scrub",  # spans as they leave
     "ext/waiting.pyx": "test_undecided",  # what a span carries while it waits shows when it is let go
     "ext/sending.pyx": "test_undecided",
@@ -110,7 +112,7 @@ def test_importing_the_package_alone_loads_next_to_nothing() -> None:
     )
     assert str([
         "otel_errsample", "otel_errsample.plugins", "otel_errsample.errors", "otel_errsample.scrub",
-        "otel_errsample.config", "otel_errsample.plugins.switch", "otel_errsample.plugins.hook",
+        "otel_errsample.setting", "otel_errsample.config", "otel_errsample.plugins.switch", "otel_errsample.plugins.hook",
     ]) == loaded  # fmt: skip
 
 

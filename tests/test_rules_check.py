@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from otel_errsample import regex
 from otel_errsample.errors import RuleError
-from otel_errsample.rules import regex
 from otel_errsample.rules.check import check
 from otel_errsample.rules.parser import parse
 from otel_errsample.rules.report import Report

@@ -27,10 +27,11 @@ from benchmarks.render import markdown as benchmarks
 from chaos import render as chaos
 from chaos.soak.render import markdown as soaks
 from otel_errsample.cli import main as run_command
-from otel_errsample.config import IGNORED, OTLP_VARIABLES, SETTINGS, Setting
+from otel_errsample.config import IGNORED, OTLP_VARIABLES, SETTINGS
 from otel_errsample.ledger import ENDING_MEANINGS
 from otel_errsample.rules import Rules
 from otel_errsample.rules.schema import schema
+from otel_errsample.setting import Setting
 from tests.instrumentations.table import PROGRAMS, ROWS, Row
 from tests.servers.table import LINES
 from tests.servers.table import ROWS as SERVER_ROWS

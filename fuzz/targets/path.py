@@ -15,6 +15,7 @@ from fuzz.source import Source
 from fuzz.spans import Maker
 from otel_errsample import ErrorSpanProcessor
 from otel_errsample._hot import take
+from otel_errsample.scrub import ALSO
 from otel_errsample.testing import CollectingTransport
 
 MOST = 4096
@@ -45,6 +46,7 @@ def processors() -> tuple[Unhurried, ...]:
         ("default", {"handled": True}),
         ("off", {}),
         ("strict", {"propagated_stacks": True}),
+        ("default", {"scrub_also": list(ALSO), "scrub_patterns": ["[a-c]+d", "^x.*", "(?i)secret|é"]}),
     )
     return tuple(
         Unhurried(rules, scrub=scrub, options=options, transport=CollectingTransport())

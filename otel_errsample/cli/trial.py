@@ -26,6 +26,7 @@ from otel_errsample._hot import (
 )
 from otel_errsample.cli.rulefile import rules_of
 from otel_errsample.config import Settings
+from otel_errsample.patterns import Patterns
 from otel_errsample.readable import copied
 from otel_errsample.rules.document import Document
 from otel_errsample.sampler import ErrorAwareSampler
@@ -72,11 +73,13 @@ class Trial:
         settings = Settings.from_env(os.environ, lambda *_: None, document.settings)
         self.internal_domains = settings.internal_domains
         self.table = RuleTable(self.rules, self.limits, self.tallies, internal_domains=self.internal_domains)
+        scrubber = Scrubber(settings.scrub, settings.scrub_also, Patterns.of(settings.scrub_patterns), self.ledger)
         self.classifier = Classifier(
             in_app_include=settings.in_app_include,
             helper_frames=settings.helper_frames,
             user_rows=document.classify,
             stack_hashes=settings.stack_hash,
+            scrubber=scrubber,
         )
         self._buffer = Buffer(self.ledger, self.limits, _BUFFER_BYTES, 0, 1 << 30, _BUFFER_BYTES)
         self._path.prepare(
@@ -95,7 +98,7 @@ class Trial:
             dry_run=False,
             repeats_stacks=settings.propagated_stacks,
             tells_handled=settings.handled,
-            scrubber=Scrubber(settings.scrub, settings.scrub_also),
+            scrubber=scrubber,
             user_enrich=None,
             on_verdict=on_verdict,
             rebuild=self._note,

@@ -28,6 +28,7 @@ def arguments(given: object, place: str) -> dict[str, Any]:
         return {}
     taken: dict[str, Any] = {}
     settings: dict[str, object] = {}
+    unguarded = False
     for name, value in given.items():
         if name in FILE_SETTINGS:
             accepted = FILE_SETTINGS[name].accepted(value)
@@ -35,6 +36,7 @@ def arguments(given: object, place: str) -> dict[str, Any]:
                 settings[name] = accepted
             elif value is not None:
                 _left_out(place, name, FILE_SETTINGS[name].expectation)
+                unguarded |= FILE_SETTINGS[name].guards
         elif name == "rules":
             taken |= _rules(value, place)
         elif name == "config":
@@ -45,6 +47,7 @@ def arguments(given: object, place: str) -> dict[str, Any]:
             near = get_close_matches(str(name), [*FILE_SETTINGS, *_KEYS], n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             logger.warning("%s: %r is no option and is left out%s", place, name, hint)
+    _guard(settings, unguarded, place)
     return {**taken, "options": settings} if settings else taken
 
 
@@ -53,10 +56,26 @@ def build(place: str, made: Callable[..., ErrorSpanProcessor] = ErrorSpanProcess
     try:
         return made(**given)
     except (ConfigError, RuleError) as error:
-        if given.pop("config", None) is None:
+        path = given.pop("config", None)
+        if path is None:
             raise
+        from otel_errsample.configfile import asks_to_scrub  # with YAML, for those who use it
+
         logger.warning("%s.config: %s; nothing of it is used", place, _on_one_line(error))
-        return made(**given)
+        settings = dict(given.pop("options", None) or {})
+        _guard(settings, asks_to_scrub(path), f"{place}.config")
+        return made(**given, options=settings)
+
+
+def _guard(settings: dict[str, object], unguarded: bool, place: str) -> None:
+    """Scrub strictly where what else was asked for cannot be done, and leave it out where nothing is scrubbed at all."""
+    if settings.get("scrub") == "off":
+        for name in [name for name in settings if FILE_SETTINGS[name].guards]:
+            del settings[name]
+            logger.warning("%s.%s: has no effect, since scrub is off", place, name)
+    elif unguarded:
+        settings["scrub"] = "strict"
+        logger.warning("%s: asks for scrubbing, which is strict therefore", place)
 
 
 def _rules(value: object, place: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import builtins
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from otel_errsample.regex import RegexInvalid, RegexUnavailable, compile_search
 from otel_errsample.rules.facts import (
     CHOICES,
     CLASSES,
@@ -20,7 +21,6 @@ from otel_errsample.rules.facts import (
 )
 from otel_errsample.rules.parser import TEXT_OPERATORS
 from otel_errsample.rules.reach import check_reach
-from otel_errsample.rules.regex import RegexInvalid, RegexUnavailable, compile_search
 from otel_errsample.rules.report import Report, did_you_mean
 from otel_errsample.rules.tree import Action, Condition, Constant, Limit, Not, Operand, Predicate, Rule, Word
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from otel_errsample.config import FILE_SETTINGS, PREFIX, Setting
+from otel_errsample.config import FILE_SETTINGS, PREFIX
 from otel_errsample.rules import nodes
 from otel_errsample.rules.check import check
 from otel_errsample.rules.nodes import Node, Scalar, Sequence, described, read_nodes
@@ -19,6 +19,7 @@ from otel_errsample.rules.parser import parse
 from otel_errsample.rules.report import Report, did_you_mean
 from otel_errsample.rules.rows import read_rows
 from otel_errsample.rules.ruleset import Rules
+from otel_errsample.setting import Setting
 from otel_errsample.taxonomy import UserRow
 
 KEYS: Final = ("rules", "classify", "settings")
@@ -40,6 +41,11 @@ class Document:
 
 def load(path: str | os.PathLike[str]) -> Document:
     """Read and check a file; see `read`. Raises OSError where it cannot be read or is no regular file."""
+    return read(text_of(path), os.fspath(path))
+
+
+def text_of(path: str | os.PathLike[str]) -> str:
+    """The text of a file, as much as is ever looked at. Raises as `load` does."""
     source = os.fspath(path)
     if "\0" in source:
         raise OSError(f"{source!r} cannot be the name of a file")
@@ -49,11 +55,10 @@ def load(path: str | os.PathLike[str]) -> Document:
     with Path(source).open("rb") as file:
         data = file.read(4 * nodes.MAX_TEXT + 1)  # UTF-8 has at most 4 bytes a character
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = data[: error.start].decode("utf-8", "replace")
         Report(before, source).stop(len(before), "", "the file is expected to be UTF-8")
-    return read(text, source)
 
 
 def read(text: str, source: str) -> Document:
@@ -81,7 +86,7 @@ def read(text: str, source: str) -> Document:
         elif key.text == "classify":
             rows = read_rows(node, report)
         elif key.text == "settings":
-            settings = _settings(node, report)
+            settings = _settings(node, text, report)
         else:
             hint = did_you_mean(key.text, KEYS) or f"one of {', '.join(KEYS)}"
             if key.text in FILE_SETTINGS:
@@ -126,7 +131,7 @@ def _origin(items: list[Scalar], source: str) -> Callable[[int], int]:
     return origin
 
 
-def _settings(node: Node, report: Report) -> dict[str, object]:
+def _settings(node: Node, source: str, report: Report) -> dict[str, object]:
     if not isinstance(node, nodes.Mapping):
         report.add(node.start, "", f"'settings' is expected to be a mapping, got {described(node)}")
         return {}
@@ -136,7 +141,7 @@ def _settings(node: Node, report: Report) -> dict[str, object]:
         if setting is None:
             report.add(key.start, key.text, f"unknown setting '{key.text}'", _meant(key.text))
         else:
-            settings[setting.argument] = _setting(setting, value, report)
+            settings[setting.argument] = _setting(setting, value, source, report)
     return settings
 
 
@@ -149,10 +154,16 @@ def _meant(name: str) -> str:
     return did_you_mean(name, FILE_SETTINGS) or f"one of {', '.join(FILE_SETTINGS)}"
 
 
-def _setting(setting: Setting, node: Node, report: Report) -> object:
+def _setting(setting: Setting, node: Node, source: str, report: Report) -> object:
     given = [_value(item) for item in node.items] if isinstance(node, Sequence) else _value(node)
     accepted = setting.accepted(given)
-    if accepted is None:
+    flaws = setting.flaws(given) if accepted is None else []
+    for place, flaw in flaws:
+        item = node.items[place] if isinstance(node, Sequence) else node
+        if isinstance(item, Scalar):
+            at = item.origin(source)(max(0, item.text.find(flaw.piece)))
+            report.add(at, flaw.piece or item.text, f"'{setting.argument}': this {flaw.message}", flaw.hint)
+    if accepted is None and not flaws:
         wanted = setting.expectation
         if isinstance(setting.default, tuple):
             wanted = f"a list of {setting.listed or 'texts'}"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from otel_errsample.config import FILE_SETTINGS, Setting
+from otel_errsample.config import FILE_SETTINGS
 from otel_errsample.rules.rows import KEYS, MAX_ROWS, PATTERNS
+from otel_errsample.setting import Setting
 from otel_errsample.taxonomy import AXES
 
 _ROW_HELP: Final = {
@@ -74,5 +75,6 @@ def _setting(setting: Setting) -> dict[str, Any]:
         return {**described, "type": "integer", "minimum": setting.low, "maximum": setting.high}
     if isinstance(setting.default, tuple):
         item = {"pattern": setting.pattern} if setting.pattern else {"minLength": 1}
-        return {**described, "type": "array", "items": choice or {"type": "string", **item}}
+        most = {"maxItems": setting.high} if setting.high else {}
+        return {**described, "type": "array", **most, "items": choice or {"type": "string", **item}}
     return {**described, **(choice or {"type": "string"})}

@@ -12,8 +12,8 @@ from fractions import Fraction
 from typing import Final, NamedTuple
 
 from otel_errsample.peers import outside
+from otel_errsample.regex import compile_search
 from otel_errsample.rules.facts import CHOICES, FLAGS, OF_ANY_SPAN, UNITS, accepted, spellings
-from otel_errsample.rules.regex import compile_search
 from otel_errsample.rules.tree import And, Condition, Constant, Not, Operand, Or, Predicate, Rule, Word
 from otel_errsample.taxonomy import VIEWS
 

@@ -20,7 +20,8 @@ from otel_errsample.spool.directory import BAD, Directory, Unusable, is_adoptabl
 
 if TYPE_CHECKING:
     from otel_errsample._hot import Buffer, Ledger
-    from otel_errsample.config import Settings, Warn
+    from otel_errsample.config import Settings
+    from otel_errsample.setting import Warn
 
 logger = logging.getLogger("otel_errsample")
 

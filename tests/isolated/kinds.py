@@ -219,6 +219,9 @@ KINDS = (
     Kind("odd_values", odd_values),
     Kind("secret", secret),
     Kind("strict", secret, arguments={"scrub": "strict"}),
+    Kind(
+        "patterns", secret, runs_python=True, arguments={"options": {"scrub_patterns": ["refused|^card", "ex[a-m]+"]}}
+    ),
     Kind("suppressed", failed, rules="keep 1 per hour by fingerprint, name if error"),
     Kind("thinned", failed, rules="keep first 1 per hour by name then 50% if message contains 'db'"),
     Kind("conditions", failed, rules=CONDITIONS),
