@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 from collections.abc import Iterator
 from typing import Any, NoReturn
@@ -15,6 +14,7 @@ from otel_errsample import _hot
 from otel_errsample.taxonomy import UserRow
 from tests.failing import raised
 from tests.failures import HAS_GROUPS, failing, recorded
+from tests.ports import refusing
 
 CLASSIFIER = _hot.Classifier()
 REFUSED = "errno:ECONNREFUSED"
@@ -32,10 +32,8 @@ def library(name: str, base: type = Exception) -> type[Exception]:
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    """One that refuses: bound, and nobody listens."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        yield bound.getsockname()[1]
+    with refusing() as port:
+        yield port
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,8 @@ from otel_errsample.ledger import Stats
 from otel_errsample.testing.receiver import Receiver
 from otel_errsample.testing.replies import Reply, unavailable
 from otel_errsample.transport.settings import OtlpSettings
+from tests.exchange import settings_for
+from tests.ports import refusing
 
 SPANS = 20
 FLUSH, SHUTDOWN = 1.0, 2.0
@@ -54,12 +56,12 @@ Waits = dict[tuple[str, str, bool], "Future[Waited]"]
 @contextmanager
 def nobody(protocol: str, reply: Reply | None) -> Iterator[OtlpSettings]:
     """Settings that lead to a receiver that takes nothing, or to a port where none listens."""
-    with Receiver(protocol, then=reply or Reply()) as receiver:
-        settings = receiver.settings()
-        if reply is not None:
-            yield settings
-            return
-    yield settings
+    if reply is None:
+        with refusing() as port:
+            yield settings_for(protocol, port)
+    else:
+        with Receiver(protocol, then=reply) as receiver:
+            yield receiver.settings()
 
 
 def end_errors(processor: ErrorSpanProcessor) -> None:

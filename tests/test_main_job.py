@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
@@ -14,6 +15,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from otel_errsample import ErrorAwareSampler, ErrorSpanProcessor
 from otel_errsample.ledger import Stats
 from otel_errsample.testing.receiver import Receiver
+from tests.ports import refusing
 from tests.receivers import ReceiverProcess
 
 # The figures of the promise are 100,000 spans and an outage of 30 seconds; LONG asks for them, a normal run takes less.
@@ -73,28 +75,22 @@ def test_no_error_arrives_when_the_rules_say_drop(monkeypatch: pytest.MonkeyPatc
     assert stats.endings["delivered"] == receiver.summary["spans"]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.mark.parametrize("protocol", ["grpc", "http"])
 def test_an_outage_loses_nothing_that_fits_the_budget(protocol: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    port = free_port()
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{port}")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc" if protocol == "grpc" else "http/protobuf")
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
-    processor = ErrorSpanProcessor("keep")
-    provider = TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(processor)
-    tracer = provider.get_tracer("service")
-    pace = threading.Event()
-    back = time.monotonic() + OUTAGE
-    while time.monotonic() < back:
-        tracer.start_span("during the outage").end()
-        pace.wait(0.01)  # 100 spans/s
-    assert 0 == processor.stats().endings["delivered"]
+    with refusing() as port:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{port}")
+        processor = ErrorSpanProcessor("keep")
+        provider = TracerProvider(shutdown_on_exit=False)
+        provider.add_span_processor(processor)
+        tracer = provider.get_tracer("service")
+        pace = threading.Event()
+        back = time.monotonic() + OUTAGE
+        while time.monotonic() < back:
+            tracer.start_span("during the outage").end()
+            pace.wait(0.01)  # 100 spans/s
+        assert 0 == processor.stats().endings["delivered"]
     with Receiver(protocol, port=port) as receiver:
         assert processor.force_flush(20_000)
         stats = processor.stats()
@@ -103,12 +99,18 @@ def test_an_outage_loses_nothing_that_fits_the_budget(protocol: str, monkeypatch
     assert stats.retries > 0
 
 
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    with refusing() as port:
+        yield port
+
+
 @pytest.mark.parametrize("endpoint", ["http://127.0.0.1:{port}", "https://127.0.0.1:{port}", "http://name.invalid"])
 @pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
 def test_failed_attempts_leave_no_copy_of_the_request_behind(
-    protocol: str, endpoint: str, monkeypatch: pytest.MonkeyPatch
+    protocol: str, endpoint: str, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.format(port=free_port()))
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.format(port=port))
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
     gc.collect()
     gc.disable()

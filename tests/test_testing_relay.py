@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from otel_errsample.testing.relay import Relay
+from tests.ports import refusing
 
 
 @pytest.fixture
@@ -90,9 +91,8 @@ def test_a_server_that_leaves_is_passed_on() -> None:
 
 
 def test_without_a_server_connections_end(echo: int) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
-    relay = Relay(port)
-    with socket.create_connection(("127.0.0.1", relay.port), timeout=5.0) as client:
-        assert b"" == client.recv(100)
-    relay.close()
+    with refusing() as port:
+        relay = Relay(port)
+        with socket.create_connection(("127.0.0.1", relay.port), timeout=5.0) as client:
+            assert b"" == client.recv(100)
+        relay.close()

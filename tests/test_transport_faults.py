@@ -7,7 +7,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from otel_errsample.transport import Answer, Outcome
 from otel_errsample.transport.settings import OtlpSettings
 from tests.exchange import exchange, opened, protocols, settings_for
 from tests.otlp import request
+from tests.ports import refusing
 
 _ONE = request("one")
 _DEADLINE = 0.5
@@ -94,9 +95,7 @@ def test_gzip_makes_a_request_smaller_on_the_wire_only(protocol: str) -> None:
 @pytest.mark.scenario("D1")
 @protocols
 def test_a_refused_connection_is_retried_and_was_not_delivered(protocol: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
-    with opened(settings_for(protocol, port)) as transport:
+    with refusing() as port, opened(settings_for(protocol, port)) as transport:
         answer, elapsed = timed(lambda: transport.send(_ONE, 10.0))
     assert (Outcome.RETRY, False) == (answer.outcome, answer.maybe_delivered)
     assert {"grpc": "UNAVAILABLE", "http": "refused"}[protocol] == answer.cause
@@ -379,13 +378,14 @@ def test_no_secret_and_no_part_of_the_request_gets_into_an_answer(protocol: str)
 
 @protocols
 def test_a_collector_that_comes_back_on_its_port_is_found_by_the_next_send(protocol: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
-    with opened(settings_for(protocol, port)) as transport:
-        for _ in range(3):
+    with ExitStack() as away:
+        port = away.enter_context(refusing())
+        with opened(settings_for(protocol, port)) as transport:
+            for _ in range(3):
+                assert Outcome.RETRY is transport.send(_ONE, 5.0).outcome
+            away.close()
+            with Receiver(protocol, port=port):
+                assert Answer(Outcome.ACCEPTED) == transport.send(_ONE, 5.0)
             assert Outcome.RETRY is transport.send(_ONE, 5.0).outcome
-        with Receiver(protocol, port=port):
-            assert Answer(Outcome.ACCEPTED) == transport.send(_ONE, 5.0)
-        assert Outcome.RETRY is transport.send(_ONE, 5.0).outcome
-        with Receiver(protocol, port=port):
-            assert Answer(Outcome.ACCEPTED) == transport.send(_ONE, 5.0)
+            with Receiver(protocol, port=port):
+                assert Answer(Outcome.ACCEPTED) == transport.send(_ONE, 5.0)

@@ -10,6 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import StreamRequestHandler, TCPServer, ThreadingTCPServer
 from typing import Any, NamedTuple
 
+from tests.ports import refusing
+
 Port = AbstractContextManager[int]
 
 
@@ -50,22 +52,13 @@ def serving(server: TCPServer) -> Iterator[int]:
 
 @contextmanager
 def http() -> Iterator[Http]:
-    # Listening without ever accepting: the kernel completes the connection and nobody answers. Bound without
-    # listening: it refuses, and nobody else can be given the port meanwhile.
+    # Listening without ever accepting: the kernel completes the connection and nobody answers.
     with (
         serving(ThreadingHTTPServer(("127.0.0.1", 0), _Answers)) as answering,
         socket.create_server(("127.0.0.1", 0), backlog=64) as silent,
         refusing() as refused,
     ):
         yield Http(*(f"http://127.0.0.1:{port}" for port in (answering, silent.getsockname()[1], refused)))
-
-
-@contextmanager
-def refusing() -> Iterator[int]:
-    """A port that refuses every connection and that nobody else can be given meanwhile."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        yield bound.getsockname()[1]
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections import Counter
@@ -18,6 +17,7 @@ import pytest
 
 from otel_errsample.testing.receiver import Receiver
 from otel_errsample.testing.store import Received
+from tests.ports import refusing
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -70,11 +70,10 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def nowhere() -> str:
+def nowhere() -> Iterator[str]:
     """An endpoint where nobody listens."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{taken.getsockname()[1]}"
+    with refusing() as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture

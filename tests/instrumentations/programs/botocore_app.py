@@ -8,6 +8,7 @@ from botocore.config import Config
 from botocore.session import Session
 from opentelemetry.instrumentation.botocore import BotocoreInstrumentor
 
+from tests import ports
 from tests.instrumentations import peers
 from tests.instrumentations.recording import Recorder
 
@@ -58,7 +59,7 @@ def describe(port: int, error: str) -> None:
         dynamodb.describe_table(TableName=error)
 
 
-with peers.serving(ThreadingHTTPServer(("127.0.0.1", 0), Aws)) as aws, peers.refusing() as refused:
+with peers.serving(ThreadingHTTPServer(("127.0.0.1", 0), Aws)) as aws, ports.refusing() as refused:
     recorder.play(
         {
             "NoSuchBucket": lambda: list_bucket(aws),

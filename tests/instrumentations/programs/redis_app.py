@@ -7,6 +7,7 @@ from opentelemetry.instrumentation.redis import RedisInstrumentor
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from tests import ports
 from tests.instrumentations import peers
 from tests.instrumentations.recording import Recorder
 
@@ -33,7 +34,7 @@ def get(port: int, key: str) -> None:
         client.close()
 
 
-with peers.conversation(answer) as server, peers.refusing() as refused:
+with peers.conversation(answer) as server, ports.refusing() as refused:
     recorder.play(
         {
             "refused": lambda: get(refused, "any"),
