@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import weakref
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
@@ -19,7 +19,9 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Sampler
 from opentelemetry.trace import Tracer
 
 from otel_errsample import ErrorAwareSampler, ErrorSpanProcessor, living
+from otel_errsample.transport import Answer
 from tests.making import Make
+from tests.working import ACCEPTED, Bench
 from tools import scenarios
 
 # Generated tests share two slow cores with servers and threads: a slow example is no finding. The long profile is for
@@ -124,6 +126,21 @@ def make() -> Iterator[Make]:
         assert stats.errors == sum(counted.number for counted in stats.error_kinds), stats
         for told in (stats.error_sources, stats.error_types, stats.error_codes):
             assert stats.errors == sum(told.values()), stats
+
+
+@pytest.fixture
+def bench() -> Iterator[Callable[..., Bench]]:
+    """A worker and its buffer; the books of every one balance when the test ends."""
+    made: list[Bench] = []
+
+    def make(answer: Callable[[list[Any]], Answer] = lambda spans: ACCEPTED, **settings: Any) -> Bench:
+        made.append(Bench(answer, **settings))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.worker.stop(0.5)
+        one.assert_balanced()
 
 
 @pytest.fixture

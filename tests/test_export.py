@@ -3,120 +3,17 @@
 from __future__ import annotations
 
 import _thread
-import logging
-import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, get_value
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from otel_errsample import export
-from otel_errsample._hot import Buffer, Ledger, Limits, group_of
 from otel_errsample.export import MOST_BISECTIONS, Worker
-from otel_errsample.reporter import Reporter
-from otel_errsample.schedule import Schedule
 from otel_errsample.transport import Answer, Outcome
 from tests.waiting import eventually
-
-HEAD, REPEATED, FIRST = 1, 2, 3
-ACCEPTED = Answer(Outcome.ACCEPTED)
-GROUP = group_of(Resource({}), InstrumentationScope("t"))
-
-
-class ScriptedSink:
-    """Answers what the test says; keeps which spans (their objects) were offered."""
-
-    endpoint = "scripted"
-    destination: object = "scripted"
-    patience = 0.1
-
-    def __init__(self, answer: Callable[[list[Any]], Answer]) -> None:
-        self.answer = answer
-        self.offered: list[list[Any]] = []
-        self.delivered: list[Any] = []
-        self.aborted = threading.Event()
-        self.closed = 0
-        self.released = 0
-        self.suppressed: list[object] = []
-
-    def deliver(self, batch: Any, start: int, stop: int, timeout: float) -> Answer:
-        spans = batch.spans(start, stop)
-        self.offered.append(spans)
-        self.suppressed.append(get_value(_SUPPRESS_INSTRUMENTATION_KEY))
-        answer = self.answer(spans)
-        if answer.outcome is Outcome.ACCEPTED:
-            self.delivered += spans
-        return answer
-
-    def abort(self) -> None:
-        self.aborted.set()
-
-    def release(self) -> None:
-        self.released += 1
-
-    def close(self) -> None:
-        self.closed += 1
-
-    def forget(self) -> None:
-        pass
-
-
-class Bench:
-    """A worker on a buffer of span objects (plain strings here) and a scripted sink."""
-
-    def __init__(
-        self,
-        answer: Callable[[list[Any]], Answer],
-        flush_errors: float = 0.0,
-        delay: float = 3600.0,
-        chores: Any = None,
-    ) -> None:
-        self.ledger = Ledger()
-        self.buffer = Buffer(self.ledger, Limits(), 1 << 20, 0, 512, 1 << 19)
-        self.sink = ScriptedSink(answer)
-        self.admitted = 0
-        self.alive: list[bool] = []
-        self.worker = Worker(
-            self.buffer,
-            self.ledger,
-            self.sink,
-            Schedule(flush_errors, delay),
-            most_spans=512,
-            most_bytes=1 << 19,
-            timeout=10.0,
-            on_alive=self.alive.append,
-            chance=random.Random(7),
-            reporter=Reporter(logging.getLogger("otel_errsample"), "scripted"),
-            chores=chores,
-        )
-
-    def admit(self, *spans: object, lane: int = HEAD) -> None:
-        for span in spans:
-            assert self.buffer.offer(b"x" * 100, lane, GROUP, span) is None
-            self.admitted += 1
-
-    def assert_balanced(self) -> None:
-        ended = sum(self.ledger.endings.values())
-        assert self.admitted == ended + self.buffer.spans_waiting + self.buffer.in_flight
-
-
-@pytest.fixture
-def bench() -> Iterator[Callable[..., Bench]]:
-    made: list[Bench] = []
-
-    def make(answer: Callable[[list[Any]], Answer] = lambda spans: ACCEPTED, **settings: Any) -> Bench:
-        made.append(Bench(answer, **settings))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.worker.stop(0.5)
-        one.assert_balanced()
+from tests.working import ACCEPTED, FIRST, GROUP, HEAD, Bench
 
 
 def test_flush_delivers_everything_admitted_before_it(bench: Callable[..., Bench]) -> None:
@@ -274,55 +171,6 @@ def test_flush_with_a_busy_producer_returns(bench: Callable[..., Bench]) -> None
     assert "before" in delivered
 
 
-def test_stop_gives_every_span_its_ending_and_says_so(bench: Callable[..., Bench]) -> None:
-    answers = [Answer(Outcome.RETRY, maybe_delivered=True)]
-    one = bench(lambda spans: answers.pop(0) if answers else Answer(Outcome.RETRY))
-    one.admit("sent")
-    assert not one.worker.flush(0.05)
-    one.admit("never sent")
-    assert not one.worker.stop(0.05)
-    assert (1, 1) == (one.ledger.endings["delivery_unknown"], one.ledger.endings["undelivered"])
-    assert 1 == one.sink.closed
-
-
-def test_stop_is_true_when_all_was_delivered(bench: Callable[..., Bench]) -> None:
-    one = bench()
-    one.admit("a")
-    assert one.worker.stop(10.0)
-    assert "stopped" == one.worker.state
-    assert [True, False] == one.alive
-
-
-def test_stop_interrupts_a_request_that_hangs(bench: Callable[..., Bench]) -> None:
-    def hang(spans: list[Any]) -> Answer:
-        one.sink.aborted.wait(10)
-        return Answer(Outcome.RETRY, maybe_delivered=True)
-
-    one = bench(hang)
-    one.admit("a")
-    begin = time.monotonic()
-    assert not one.worker.stop(0.2)
-    assert time.monotonic() - begin < 2.0
-    assert 1 == one.ledger.endings["delivery_unknown"]
-
-
-def test_a_request_that_returns_after_stop_still_gets_an_ending(bench: Callable[..., Bench]) -> None:
-    late = threading.Event()
-
-    def hang(spans: list[Any]) -> Answer:
-        late.wait(10)
-        return Answer(Outcome.RETRY, maybe_delivered=True)
-
-    one = bench(hang)
-    one.admit("a")
-    one.worker.start()
-    assert not one.worker.stop(0.05)
-    assert 1 == one.buffer.in_flight
-    late.set()
-    assert eventually(lambda: one.buffer.in_flight == 0)
-    assert 1 == one.ledger.endings["delivery_unknown"]
-
-
 class Timeout(BaseException):
     """As gevent's is."""
 
@@ -409,93 +257,3 @@ def test_an_exporter_that_flushes_its_own_worker_does_not_wait_for_itself(bench:
     one.admit("a")
     assert one.worker.flush(10.0)
     assert [False] == results
-
-
-def test_pause_brings_a_hanging_request_back_and_lets_go_of_connections(bench: Callable[..., Bench]) -> None:
-    entered = threading.Event()
-
-    def hang_once(spans: list[Any]) -> Answer:
-        if not entered.is_set():
-            entered.set()
-            one.sink.aborted.wait(10)
-            return Answer(Outcome.RETRY, maybe_delivered=True)
-        return ACCEPTED
-
-    one = bench(hang_once)
-    one.admit("a", lane=FIRST)
-    one.worker.start()
-    assert entered.wait(10)
-    one.worker.pause()
-    assert 1 == one.sink.released
-    assert 1 == len(one.sink.offered)
-    one.worker.resume()
-    assert eventually(lambda: one.sink.delivered == ["a"])
-
-
-def test_pause_waits_for_an_answer_that_comes_soon(
-    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(export, "ANSWER_PATIENCE", 10.0)
-    entered, answer = threading.Event(), threading.Event()
-
-    def answer_soon(spans: list[Any]) -> Answer:
-        entered.set()
-        answer.wait(10)
-        return ACCEPTED
-
-    def rest(seconds: float) -> None:
-        answer.set()
-        time.sleep(seconds)
-
-    monkeypatch.setattr(export, "rest", rest)
-    one = bench(answer_soon)
-    one.admit("a", lane=FIRST)
-    one.worker.start()
-    assert entered.wait(10)
-    one.worker.pause()
-    assert ["a"] == one.sink.delivered
-    assert not one.sink.aborted.is_set()
-    one.worker.resume()
-
-
-class Looked:
-    """In place of a configuration file: counts the looks, each due a little after the one before."""
-
-    def __init__(self, error: Exception | None = None) -> None:
-        self.looks = 0
-        self.error = error
-
-    def seconds_left(self, now: float) -> float:
-        return 0.001
-
-    def look(self, now: float) -> None:
-        self.looks += 1
-        if self.error is not None:
-            raise self.error
-
-
-class TestWatch:
-    def test_an_idle_worker_looks_at_the_file(self, bench: Callable[..., Bench]) -> None:
-        watch = Looked()
-        one = bench(chores={"reload": watch})
-        one.worker.start()
-        assert eventually(lambda: watch.looks >= 5)
-        assert [] == one.sink.offered
-
-    def test_a_worker_that_waits_for_its_receiver_looks_at_the_file(self, bench: Callable[..., Bench]) -> None:
-        watch = Looked()
-        one = bench(lambda spans: Answer(Outcome.RETRY, cause="away", retry_after=300.0), chores={"reload": watch})
-        one.admit("a", lane=FIRST)
-        one.worker.start()
-        assert eventually(lambda: bool(one.sink.offered))
-        looks = watch.looks
-        assert eventually(lambda: watch.looks >= looks + 5)
-        assert 1 == len(one.sink.offered)
-
-    def test_a_look_that_fails_is_counted_and_costs_nothing_else(self, bench: Callable[..., Bench]) -> None:
-        one = bench(chores={"reload": Looked(MemoryError())})
-        one.admit("a", lane=FIRST)
-        one.worker.start()
-        assert eventually(lambda: one.sink.delivered == ["a"])
-        assert one.worker.stop(5.0)
-        assert ["reload"] == list(one.ledger.internal_errors)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from otel_errsample.transport import Answer, Outcome
 from otel_errsample.watch import EVERY, FileWatch
+from tests.waiting import eventually
+from tests.working import FIRST, Bench
 
 
 class Watched:
@@ -100,3 +104,46 @@ def test_what_could_not_be_used_is_told_once_more(file: Watched) -> None:
 
 def test_the_first_look_is_due_at_once(tmp_path: Path) -> None:
     assert 0.0 == FileWatch(str(tmp_path / "missing")).seconds_left(5.0)
+
+
+class Looked:
+    """In place of a configuration file: counts the looks, each due a little after the one before."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.looks = 0
+        self.error = error
+
+    def seconds_left(self, now: float) -> float:
+        return 0.001
+
+    def look(self, now: float) -> None:
+        self.looks += 1
+        if self.error is not None:
+            raise self.error
+
+
+class TestWorker:
+    def test_an_idle_worker_looks_at_the_file(self, bench: Callable[..., Bench]) -> None:
+        watch = Looked()
+        one = bench(chores={"reload": watch})
+        one.worker.start()
+        assert eventually(lambda: watch.looks >= 5)
+        assert [] == one.sink.offered
+
+    def test_a_worker_that_waits_for_its_receiver_looks_at_the_file(self, bench: Callable[..., Bench]) -> None:
+        watch = Looked()
+        one = bench(lambda spans: Answer(Outcome.RETRY, cause="away", retry_after=300.0), chores={"reload": watch})
+        one.admit("a", lane=FIRST)
+        one.worker.start()
+        assert eventually(lambda: bool(one.sink.offered))
+        looks = watch.looks
+        assert eventually(lambda: watch.looks >= looks + 5)
+        assert 1 == len(one.sink.offered)
+
+    def test_a_look_that_fails_is_counted_and_costs_nothing_else(self, bench: Callable[..., Bench]) -> None:
+        one = bench(chores={"reload": Looked(MemoryError())})
+        one.admit("a", lane=FIRST)
+        one.worker.start()
+        assert eventually(lambda: one.sink.delivered == ["a"])
+        assert one.worker.stop(5.0)
+        assert ["reload"] == list(one.ledger.internal_errors)
