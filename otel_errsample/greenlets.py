@@ -1,4 +1,4 @@
-"""Real threads and real sleep in a process where gevent or eventlet has patched both."""
+"""What gevent and eventlet have patched, as it was: real threads, locks, sockets and real sleep."""
 
 from __future__ import annotations
 
@@ -11,8 +11,14 @@ from typing import Any
 
 def start_os_thread(function: Callable[[], None]) -> int:
     """A real thread, whatever `_thread` was patched to start: a worker that waits in a greenlet would stop all others."""
-    start: Callable[..., int] = _original("_thread", "thread", "start_new_thread") or _thread.start_new_thread
+    start: Callable[..., int] = original("_thread", "thread", "start_new_thread") or _thread.start_new_thread
     return start(function, ())
+
+
+def os_lock() -> _thread.LockType:
+    """A lock that real threads share; a greenlet's works only among the greenlets of one thread."""
+    make: Callable[[], _thread.LockType] = original("_thread", "thread", "allocate_lock") or _thread.allocate_lock
+    return make()
 
 
 def rest(seconds: float) -> None:
@@ -20,12 +26,12 @@ def rest(seconds: float) -> None:
 
     A signal that comes while every greenlet waits is handled there.
     """
-    original: Callable[[float], object] | None = _original("time", "time", "sleep")
-    sleep = original if original is not None and _is_hub() else time.sleep
+    real: Callable[[float], object] | None = original("time", "time", "sleep")
+    sleep = real if real is not None and _is_hub() else time.sleep
     sleep(seconds)
 
 
-def _original(module: str, eventlets_name: str, name: str) -> Any:
+def original(module: str, eventlets_name: str, name: str) -> Any:
     """What `module` had before it was patched; None where it was not."""
     monkey = sys.modules.get("gevent.monkey")
     if monkey is not None and monkey.is_module_patched(module):

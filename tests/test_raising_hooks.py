@@ -108,7 +108,7 @@ def in_the_schedule(switch: Switch, patch: Patch) -> ErrorSpanProcessor:
 
 def in_the_report_of_a_failure(switch: Switch, patch: Patch) -> ErrorSpanProcessor:
     processor = over(CollectingTransport(then=Answer(Outcome.FAILED, cause="401")))
-    patch.setattr(processor._reporter, "failed", switch.instead_of(nothing))
+    patch.setattr(processor._reporter, "answered", switch.instead_of(nothing))
     return processor
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from otel_errsample.transport import deadline
 from otel_errsample.transport.deadline import Aborted, TimedSocket, Watch, connect
 
 
@@ -157,13 +158,13 @@ def test_a_failed_lookup_is_a_name_error(monkeypatch: pytest.MonkeyPatch, error:
 def test_without_threads_a_name_is_looked_up_in_line(monkeypatch: pytest.MonkeyPatch, listener: socket.socket) -> None:
     """The interpreter refuses new threads while it ends, when the last spans are drained."""
 
-    def refuse(thread: threading.Thread) -> None:
+    def refuse(function: Callable[[], None]) -> int:
         raise RuntimeError("can't start new thread")
 
     port = listener.getsockname()[1]
     found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port))]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: found)
-    monkeypatch.setattr(threading.Thread, "start", refuse)
+    monkeypatch.setattr(deadline, "start_os_thread", refuse)
     connect("collector.example", port, None, Watch(5.0)).close()
 
 
@@ -195,3 +196,16 @@ def test_abandoning_a_socket_closes_the_descriptor_without_a_word_to_the_peer(li
         parents.sendall(b"still open")
         assert b"still open" == peer.recv(100)
     sock.abandon()
+
+
+def test_a_socket_class_that_is_put_in_the_place_of_the_systems_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, listener: socket.socket
+) -> None:
+    """As gevent and eventlet do it, also after the connection was made."""
+    sock, peer = connected(listener, Watch(5.0))
+    with sock, peer:
+        monkeypatch.setattr(socket, "socket", type("Green", (), {}))
+        assert sock.quiet()
+        sock.cut()
+        assert not sock.quiet()
+        assert b"" == peer.recv(1)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import signal
 import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
-from otel_errsample.testing.receiver import Receiver
+from otel_errsample.testing.receiver import Receiver, TlsFiles
 from otel_errsample.testing.replies import Reply
 from tests.servers.harness import Program
 from tests.servers.packages import require
+from tests.tls_files import Authority
 
 SLOW = Reply(delay=1.0)  # who does not wait for it ends before
 
@@ -54,3 +56,20 @@ def test_a_greenlet_that_keeps_the_cpu_or_gives_up_costs_no_span(patched: str) -
         ] == program.printed.splitlines()[-4:]
         names = Counter(one.span.name for one in receiver.spans())
         assert {"failing": 500 + (patched == "late"), "slow": 500} == names
+
+
+@pytest.mark.scenario("H3")
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("patched", ["early", "late"])
+@pytest.mark.parametrize("library", ["gevent", "eventlet"])
+def test_http_goes_on_whenever_sockets_are_patched(library: str, patched: str, secure: bool, tmp_path: Path) -> None:
+    """Late is what zero code has under gunicorn's gevent workers: the launcher comes before their patches."""
+    require((library,))
+    authority = Authority(tmp_path)
+    with Receiver("http", tls=TlsFiles(*authority.issue("server")) if secure else None) as receiver:
+        variables = {"SIDE": "ours", "LINE": "", "OTEL_EXPORTER_OTLP_CERTIFICATE": authority.roots}
+        command = (sys.executable, "tests/servers/apps/patched.py", library, patched)
+        with Program(command, variables | receiver.environ) as program:
+            assert 0 == program.wait(), program.printed
+        assert "flushed: [True, True, True, True]" == program.printed.splitlines()[-1], program.printed
+        assert [f"request {number}" for number in range(4)] == [one.span.name for one in receiver.spans()]
