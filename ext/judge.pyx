@@ -241,8 +241,11 @@ cdef bint take_span_code(Failure it, ClassInfo info, Code code) except -1:
     return take_code(it, info, code)
 
 
-cdef bint take_hint(Failure it, ClassTable classes, object text) except -1:
-    """Let error.type or the beginning of a status description decide: a number, a name of a code, a class."""
+cdef bint take_hint(Failure it, ClassTable classes, object text, bint prose) except -1:
+    """Let error.type or the beginning of a status description decide: a number, a name of a code, a class.
+
+    In `prose` a word may be no more than that: "Retry: three times in vain" must not hide an error as cancelled.
+    """
     cdef str word
     cdef Code code
     cdef ClassInfo info
@@ -250,14 +253,17 @@ cdef bint take_hint(Failure it, ClassTable classes, object text) except -1:
     if not PyUnicode_CheckExact(text) or not 0 < len(<str> text) <= 300:
         return False
     word = (<str> text).removeprefix("StatusCode.")
+    prose = prose and len(word) == len(<str> text)
     if word in GRPC_NUMBERS:
         code = grpc_code(GRPC_NUMBERS[word])
     else:
         code = http_code(http_number(word)) if word.isdigit() else None
+    if prose and code is not None and code.kind == KIND_CANCELLED:
+        return False
     if take_code(it, None, code):
         return True
     info = classes.hinted(word)
-    if info is None:
+    if info is None or (prose and info.kind == KIND_CANCELLED and info.row not in taxonomy.EXITS):
         return False
     stated = stated_of(info, None, code, it.on_span)
     if stated is not None and stated.kind >= 0:
@@ -284,8 +290,8 @@ cdef Code decide_kind(Failure it, ClassTable classes, Fingerprints prints):
     if not (
         (judge(it, classes, prints, it.links, 0, 0) if info is not None else take_by_code(it, classes.by_code))
         or take_span_code(it, info, it.on_span)
-        or (it.attributes is not None and take_hint(it, classes, it.attributes.get("error.type")))
-        or (it.description is not None and take_hint(it, classes, it.description[:LONGEST_HEAD].partition(":")[0]))
+        or (it.attributes is not None and take_hint(it, classes, it.attributes.get("error.type"), False))
+        or take_hint(it, classes, (it.description or "")[:LONGEST_HEAD].partition(":")[0], True)
     ) and info is not None:
         it.recovery, it.severity, it.library = info.recovery, info.severity, info.library
     if it.stated is not None:

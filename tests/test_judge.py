@@ -188,6 +188,25 @@ def test_what_instrumentations_write_is_understood(
     assert told == (None if facts is None else (facts.error, facts.kind, facts.code, facts.fault))
 
 
+@pytest.mark.parametrize(
+    ("description", "error"),
+    [
+        ("Retry: three times in vain", True),
+        ("Reject: the order has no lines", True),
+        ("CANCELLED: the order was", True),
+        ("499 pieces are missing", True),
+        ("499", True),
+        ("StatusCode.CANCELLED:gone", False),
+        ("CancelledError: ", False),
+        ("celery.exceptions.Retry", True),
+    ],
+)
+def test_a_word_in_a_description_hides_no_error(description: str, error: bool) -> None:
+    facts = CLASSIFIER.classify_span(make_span(kind="INTERNAL", status="ERROR", description=description))
+    assert facts is not None
+    assert (error, "unknown" if error else "cancelled") == (facts.error, facts.kind)
+
+
 def refused_by_a_peer() -> BaseException:
     response = requests.Response()
     response.status_code = 401

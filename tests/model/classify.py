@@ -354,15 +354,19 @@ def from_span(seen: Seen, on_span: Code | None, row: taxonomy.Row | None) -> Fou
 def from_hints(seen: Seen, rows: Rows, on_span: Code | None) -> tuple[Found | None, taxonomy.UserRow | None]:
     """What error.type or the head of the description tells, and the row that says so."""
     head = (seen.description or "").partition(":")[0]
-    for hint in (seen.attributes.get("error.type"), head):
+    for hint, prose in ((seen.attributes.get("error.type"), False), (head, not head.startswith("StatusCode."))):
         word = (hint or "").removeprefix("StatusCode.")
         code = http_code(int(word)) if word.isdecimal() and len(word) == 3 else None
         code = code or grpc_code(GRPC_NAMES.index(word) if word in GRPC_NAMES else 0)
+        if prose and code is not None and code.kind == "cancelled":
+            continue
         if code is not None and code.kind != "unknown":
             return Found(code.kind, code.recovery, code.severity, False, code), None
         if word and (said := stated_by_rows(named(word), rows, code, on_span)):
             return over(said, None), said
         if word in TABLE and (found := from_row(TABLE[word])):
+            if prose and found.kind == "cancelled" and word not in taxonomy.EXITS:
+                continue
             return found, None
     return None, None
 
