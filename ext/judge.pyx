@@ -309,7 +309,8 @@ cdef adjust(Failure it, ClassInfo info):
         400 <= it.codes.http < 500 or (it.codes.rpc > 0 and not (GRPC_SERVER_BITS >> it.codes.rpc) & 1)
     )
     if not it.kind_stated:
-        if info is not None and info.row == HUNG_UP and it.span_kind == SPAN_SERVER:
+        # a handler that answers 500 has written to somebody else: a child process, a peer
+        if info is not None and info.row == HUNG_UP and it.span_kind == SPAN_SERVER and it.codes.http < 500:
             it.kind, it.recovery, it.severity = KIND_CANCELLED, RECOVERY_NONE, SEVERITY_DEBUG
         if caller_error and it.kind == KIND_DATA:
             it.kind = KIND_CLIENT

@@ -55,6 +55,15 @@ INSTRUMENTED: dict[str, tuple[dict[str, Any], BaseException | None, tuple[Any, .
          "events": [event("BrokenPipeError", "[Errno 32] Broken pipe")]},
         BrokenPipeError(32, "Broken pipe"), (True, "connection", "errno:EPIPE", "self"),
     ),
+    "the caller hung up": (
+        {"kind": "SERVER", "status": "ERROR", "events": [event("BrokenPipeError", "[Errno 32] Broken pipe")]},
+        BrokenPipeError(32, "Broken pipe"), (False, "cancelled", "errno:EPIPE", "caller"),
+    ),
+    "a child process hung up, and 500 was answered": (
+        {"kind": "SERVER", "status": "ERROR", "attributes": HTTP_SERVER_ERROR,
+         "events": [event("BrokenPipeError", "[Errno 32] Broken pipe")]},
+        BrokenPipeError(32, "Broken pipe"), (True, "connection", "errno:EPIPE", "self"),
+    ),
     "stream fails half way": ({"kind": "SERVER", "attributes": {"http.response.status_code": 200}}, None, None),
     "django, Http404": (
         {"kind": "SERVER", "status": "ERROR", "description": "Http404: x", "attributes": {"http.status_code": 404},

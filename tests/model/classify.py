@@ -136,7 +136,7 @@ def tell(
     severity = severity if severity in SEVERITY else "error"
     caller_error = seen.kind == "SERVER" and (400 <= http < 500 or refused(rpc))
     if "kind" not in found.stated:
-        if row is not None and row[0] == "BrokenPipeError" and seen.kind == "SERVER":
+        if row is not None and row[0] == "BrokenPipeError" and seen.kind == "SERVER" and http < 500:
             kind, recovery, severity = "cancelled", "none", "debug"
         if caller_error and kind == "data":
             kind = "client"
