@@ -60,6 +60,10 @@ cdef class Ledger:
     def errors(self):
         return self.counted.errors
 
+    cdef inline void judged(self, ErrorFacts facts) noexcept:
+        if facts is not None and facts.error:
+            self.error(facts)
+
     cdef void error(self, ErrorFacts facts) noexcept:
         """Count what failed, in each of the ways to tell errors apart or in none."""
         cdef int type_place = OTHER_NAME, code_place = NO_NAME

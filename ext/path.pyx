@@ -206,8 +206,7 @@ cdef class Path:
         facts = classifier.classify(span, context, attributes, events, status, self.tracker.held(context), &asked)
         self.tracker.take(context)
         if sampled and self.leaves_head_sampled:
-            if facts is not None and facts.error:
-                self.ledger.error(facts)
+            self.ledger.judged(facts)
             return LEFT_TO_HEAD
         marking = self.marks.take(context, &mark)
         on_path = mark.span != 0
@@ -216,8 +215,7 @@ cdef class Path:
             marking = self.undecided.ask(context, &mark, marking, &standing)
         decide(table, span, context, attributes, &asked, facts, sampled, mark.span != 0, &decision)
         decided[0] = True
-        if facts is not None and facts.error:
-            self.ledger.error(facts)
+        self.ledger.judged(facts)
         self.ledger.cut_short += decision.work > WORK_A_SPAN
         rule = table.names[decision.rule] if decision.rule >= 0 else None
         if mark.span != 0 and pull(&decision, &mark, sampled):
