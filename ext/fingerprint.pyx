@@ -48,15 +48,21 @@ cdef class Print:
 
 
 cdef str endpoint_text(object attributes, str name):
-    """The route or the remote method, else the name of the span; never the path as requested."""
-    cdef str route, method
+    """The route or the remote method, else the name of the span; never the path as requested.
+
+    The method is "pkg.Service/Method" under the present conventions, and in two attributes under the former ones.
+    """
+    cdef str route, service, method
     if not attributes:
         return name
     route = exact_text(attributes.get("http.route"))    # which a member of an enum of strings may be
     if route is not None:
         return route
     method = exact_text(attributes.get("rpc.method"))
-    return name if method is None else f"{exact_text(attributes.get('rpc.service'))}/{method}"
+    if method is None:
+        return name
+    service = exact_text(attributes.get("rpc.service"))
+    return method if service is None else f"{service}/{method}"
 
 
 cdef str peer_text(object attributes):

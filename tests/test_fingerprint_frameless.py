@@ -50,6 +50,9 @@ def test_a_remote_method_is_a_place() -> None:
         classifier.facts(codes=codes, name="a").fingerprint == classifier.facts(codes=codes, name="b").fingerprint
         != classifier.facts(codes={**codes, "rpc.method": "Ship"}).fingerprint
     )  # fmt: skip
+    # As the present conventions write it.
+    present = {"rpc.response.status_code": "UNAVAILABLE", "rpc.method": "Shop/Pay"}
+    assert classifier.facts(codes=codes).fingerprint == classifier.facts(codes=present).fingerprint
 
 
 @pytest.mark.scenario("A2")
