@@ -49,7 +49,8 @@ ALIASES = {
     "grpc.aio._call.AioRpcError": "grpc.RpcError",
 }
 GROUPS = frozenset(("BaseExceptionGroup", "exceptiongroup.BaseExceptionGroup"))
-WRITTEN = frozenset(("errno", "resolver", "ssl", "aws", "sqlite"))   # schemes of which a message tells the code
+# Schemes of which a message tells the code.
+WRITTEN = frozenset(("errno", "resolver", "ssl", "aws", "sqlite", "mysql"))
 # botocore makes the classes of a service's errors at run time, so that their names resolve to nothing.
 DYNAMIC = (("botocore.errorfactory.", "botocore.exceptions.ClientError"),)
 
@@ -102,6 +103,13 @@ cdef str alias_of(str name):
     """A class's name as it stands in fingerprints."""
     name = ALIASES.get(name, name)
     return name.removeprefix("__main__.").removeprefix("__mp_main__.").removeprefix("builtins.")
+
+
+cdef list with_twin(str name):
+    """A class's name, and that of the class of another driver that it is made after."""
+    return [name] + [
+        twin + name[len(own):] for own, twin in taxonomy.SAME_CLASSES.items() if name.startswith(own)
+    ]
 
 
 cdef object resolve_class(str name):
@@ -215,6 +223,7 @@ cdef class ClassTable:
         info.name = name
         info.alias = alias_of(name)
         info.modules = len(sys.modules)
+        names = [name for own in names for name in with_twin(own)]
         if cls is None:
             names += [base for prefix, base in DYNAMIC if name.startswith(prefix)]
             info.ordinary = True

@@ -152,6 +152,11 @@ cdef Code sqlite_code(object value):
     return None if row is None else make_code(f"sqlite:{row[0]}", SCHEME_OTHER, 0, row[1:])
 
 
+cdef Code mysql_code(object value):
+    cdef int number = small_int(value) if PyLong_Check(value) else 0
+    return make_code(f"mysql:{number}", SCHEME_OTHER, 0, taxonomy.MYSQL.get(number)) if number >= 1000 else None
+
+
 cdef int small_int(object value) noexcept:
     """The value as an int of at most five digits; also of a str that begins with three; else NO_NUMBER."""
     cdef int overflow = 0
@@ -306,6 +311,8 @@ cdef Code read_carrier(str scheme, object value, object exception):
         return errno_code(taxonomy.ERRNO, small_int(value))
     if scheme == "sqlite":
         return sqlite_code(value)
+    if scheme == "mysql":
+        return mysql_code(value)
     if scheme == "resolver":
         return errno_code(taxonomy.ERRNO_RESOLVER, small_int(value))
     if scheme == "kafka":
@@ -373,7 +380,7 @@ cdef Code own_code(object exception, ClassInfo info):
 
 
 cdef Code written_code(ClassInfo info, str message):
-    """The code in the message of an exception of which only the name is left: errno, of OpenSSL, AWS or SQLite."""
+    """The code in the message of an exception of which only the name is left: errno, of OpenSSL, AWS or a database."""
     cdef Py_ssize_t end
     if info.written is None or message is None:
         return None
@@ -386,6 +393,9 @@ cdef Code written_code(ClassInfo info, str message):
     if info.written == "ssl" and message.startswith("[SSL: "):
         end = message.find("]", 6, 67)
         return ssl_code(message[6:end]) if end > 0 else None
+    if info.written == "mysql" and message.startswith("("):
+        end = message.find(",", 1, 7)
+        return mysql_code(int(message[1:end])) if end > 0 and message[1:end].isdecimal() else None
     if info.written == "aws" and message.startswith("An error occurred ("):
         end = message.find(")", 19, 90)
         return aws_code(message[19:end]) if end > 0 else None

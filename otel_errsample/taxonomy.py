@@ -48,7 +48,7 @@ AXES: Final[Mapping[str, tuple[str, ...]]] = {
     "recovery": RECOVERIES,
 }
 # What a code begins with, as in "http:503".
-CODE_SCHEMES: Final = ("http", "grpc", "sqlstate", "sqlite", "errno", "ssl", "aws", "kafka")
+CODE_SCHEMES: Final = ("http", "grpc", "sqlstate", "sqlite", "mysql", "errno", "ssl", "aws", "kafka")
 LONGEST_DOMAIN: Final = 64
 LONGEST_PATTERN: Final = 300  # characters of a class name or glob, as of the names that are looked up
 
@@ -137,6 +137,7 @@ REFINED: Final[dict[str, str]] = {
     "urllib3.exceptions.ResponseError": FROM_CODE,
     "psycopg.OperationalError": FROM_CODE,
     "psycopg2.OperationalError": FROM_CODE,
+    "pymysql.err.OperationalError": FROM_CODE,
 }
 
 # What goes with a kind where a user states the kind alone: recovery, severity.
@@ -166,6 +167,9 @@ EXITS: Final = (
     "KeyboardInterrupt",
     "SystemExit",
 )
+
+# Drivers with the classes of another one, by the beginning of their names.
+SAME_CLASSES: Final = {"MySQLdb.": "pymysql.err.", "asyncmy.errors.": "pymysql.err."}
 
 # Exceptions that are a framework's way to answer a request; a 404 among them is an answer, not an error.
 NOT_FOUND: Final = "django.http.response.Http404"
@@ -291,6 +295,23 @@ SQLITE_TEXTS: Final[dict[str, int]] = {
     "file is not a database": 26,
 }
 
+# Error numbers of MySQL and MariaDB: of the server from 1000 on, of the client from 2000 on.
+MYSQL: Final[dict[int, Advice]] = _spread(
+    ("conflict", "retry_tx", (1213,)),  # a deadlock
+    ("conflict", "backoff", (1205,)),  # waited for a lock
+    ("resource", "backoff", (1040, 1203)),  # too many connections
+    ("resource", "free_resource", (1021, 1114)),
+    ("auth", "fix_config", (1044, 1045, 1142)),
+    ("config", "fix_config", (1049,)),
+    ("business", "none", (1048, 1062, 1451, 1452, 3819)),
+    ("data", "fix_request", (1264, 1366, 1406)),
+    ("bug", "fix_code", (1054, 1064, 1146)),
+    ("unavailable", "backoff", (1053, 1290, 1792, 1836)),  # it shuts down, or is a replica
+    ("timeout", "none", (1317, 3024)),
+    ("connection", "backoff", (2002, 2003, 2005)),
+    ("connection", "retry", (2006, 2013, 2055, 4031)),
+)
+
 _ERRNO_NAMES: Final[dict[str, tuple[str, str, str]]] = {
     "ECONNREFUSED": ("connection", "backoff", "error"),
     "ECONNRESET": ("connection", "retry", "error"),
@@ -401,8 +422,14 @@ CARRIERS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("sqlstate", "orig.sqlstate"),
         ("sqlstate", "orig.pgcode"),
         ("sqlite", "orig.sqlite_errorcode"),
+        ("mysql", "orig.args.0"),
     ),
-    "django.db.utils.Error": (("sqlstate", "__cause__.sqlstate"), ("sqlstate", "__cause__.pgcode")),
+    "django.db.utils.Error": (
+        ("sqlstate", "__cause__.sqlstate"),
+        ("sqlstate", "__cause__.pgcode"),
+        ("mysql", "__cause__.args.0"),
+    ),
+    "pymysql.err.MySQLError": (("mysql", "args.0"),),
 }
 # Their errno is another number than its name says: that of OpenSSL.
 NUMBERED_OTHERWISE: Final = frozenset({"ssl.SSLError"})

@@ -6,6 +6,8 @@ import enum
 import socket
 import sqlite3
 import ssl
+import sys
+import types
 from typing import Any
 
 import grpc
@@ -28,6 +30,9 @@ def library(name: str, base: type = Exception, **body: Any) -> type[Exception]:
 def holding(exception: BaseException, **values: Any) -> BaseException:
     exception.__dict__.update(values)
     return exception
+
+
+MYSQL_ERROR = library("pymysql.err.MySQLError")
 
 
 class Holder:
@@ -180,6 +185,26 @@ CARRIED: dict[str, tuple[BaseException, str, str | None, str]] = {
         ),
         "unavailable", "http:503", "backoff",
     ),
+    "mysql, deadlock": (
+        library("pymysql.err.OperationalError", MYSQL_ERROR)(1213, "Deadlock found"), "conflict", "mysql:1213", "retry_tx",
+    ),
+    "mysql, gone away, as mysqlclient has it": (
+        library("MySQLdb.OperationalError", library("MySQLdb.MySQLError"))(2006, "gone"), "connection", "mysql:2006", "retry",
+    ),
+    "mysql, class and code": (
+        library("pymysql.err.IntegrityError", MYSQL_ERROR)(1062, "Duplicate entry"), "business", "mysql:1062", "none",
+    ),
+    "mysql, number without advice": (
+        library("pymysql.err.OperationalError", MYSQL_ERROR)(1999, "x"), "connection", "mysql:1999", "backoff",
+    ),
+    "mysql, no number": (library("pymysql.err.InternalError", MYSQL_ERROR)("closed"), "unknown", None, "none"),
+    "sqlalchemy, deadlock of mysql": (
+        holding(
+            library("sqlalchemy.exc.OperationalError", library("sqlalchemy.exc.DBAPIError"))(),
+            orig=library("pymysql.err.OperationalError", MYSQL_ERROR)(1213, "Deadlock found"),
+        ),
+        "conflict", "mysql:1213", "retry_tx",
+    ),
     "sqlalchemy, code of sqlite": (
         holding(
             library("sqlalchemy.exc.IntegrityError", library("sqlalchemy.exc.DBAPIError"))(),
@@ -293,3 +318,17 @@ def test_rpc_codes_count_by_the_side_of_the_call(number: int) -> None:
 )  # fmt: skip
 def test_a_code_in_the_message_counts_where_only_strings_are_left(name: str, message: str, code: str | None) -> None:
     assert code == CLASSIFIER.facts(event={"exception.type": name, "exception.message": message}).code
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [("(1213, 'Deadlock found')", "mysql:1213"), ("(1213", None), ("(x, 1)", None), ("(12, 'x')", None)],
+)
+def test_a_message_of_a_mysql_driver_tells_the_number(
+    monkeypatch: pytest.MonkeyPatch, message: str, code: str | None
+) -> None:
+    driver = types.ModuleType("MySQLdb")
+    driver.OperationalError = library("MySQLdb.OperationalError", library("MySQLdb.MySQLError"))  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "MySQLdb", driver)
+    facts = _hot.Classifier().facts(event={"exception.type": "MySQLdb.OperationalError", "exception.message": message})
+    assert ("conflict" if code else "connection", code) == (facts.kind, facts.code)
