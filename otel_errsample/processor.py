@@ -248,8 +248,7 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         finally:
             if self._spool is not None:
                 self._spool.close()
-        endings = self.ledger.endings
-        self._reporter.gave_up(endings["undelivered"] + endings["delivery_unknown"], endings["spooled"])
+        self._reporter.gave_up(self.ledger.endings)
 
     def is_second(self, span: ReadableSpan) -> bool:
         """Whether spans would be sent twice: another one before this sends them to the same place.

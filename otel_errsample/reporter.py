@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from otel_errsample._hot import scrub_text
 from otel_errsample.transport import Answer, Outcome
@@ -48,10 +48,10 @@ class Reporter:
         sentence += "; %d in this request, said at most once a minute"
         self._logger.warning(sentence, self._endpoint, why, spans)
 
-    def crowded(self, lost: int) -> None:
-        """Say how many spans found no room since it was said last, of `lost` so far; at most once a minute."""
+    def crowded(self, lost: int, *, last: bool = False) -> None:
+        """Say how many spans found no room since it was said last, of `lost` so far; once a minute, and at the `last`."""
         more = lost - self._crowded_out
-        if not more or self._monotonic() < self._next_crowded:
+        if not more or (not last and self._monotonic() < self._next_crowded):
             return
         self._crowded_out = lost
         self._next_crowded = self._monotonic() + EVERY
@@ -66,11 +66,11 @@ class Reporter:
         """After a fork: the counts begin at zero."""
         self._crowded_out = 0
 
-    def gave_up(self, lost: int, spooled: int) -> None:
-        """Say at shutdown that spans could not be delivered."""
-        if spooled:
+    def gave_up(self, endings: Mapping[str, int]) -> None:
+        """Say at shutdown what was not delivered, and was not said so far."""
+        self.crowded(endings["evicted"] + endings["buffer_full"], last=True)
+        if spooled := endings["spooled"]:
             sentence = "shut down with %d spans in the spool for the next process to send to %s"
             self._logger.warning(sentence, spooled, self._endpoint)
-        if not lost:
-            return
-        self._logger.warning("shut down with %d spans undelivered to %s; stats() says which", lost, self._endpoint)
+        if lost := endings["undelivered"] + endings["delivery_unknown"]:
+            self._logger.warning("shut down with %d spans undelivered to %s; stats() says which", lost, self._endpoint)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 
 import pytest
 
@@ -101,19 +102,29 @@ def test_spans_that_find_no_room_are_a_line_a_minute_with_how_many_there_were(
 
 
 def test_a_shutdown_with_losses_is_said(reporter: Reporter, caplog: pytest.LogCaptureFixture) -> None:
-    reporter.gave_up(12, 0)
+    reporter.gave_up(Counter(undelivered=5, delivery_unknown=7, delivered=3))
     assert "shut down with 12 spans undelivered to 127.0.0.1:4317; stats() says which" == caplog.records[0].getMessage()
+
+
+def test_a_shutdown_says_what_found_no_room_since_it_was_said(
+    reporter: Reporter, caplog: pytest.LogCaptureFixture
+) -> None:
+    reporter.crowded(26)
+    reporter.gave_up(Counter(evicted=1_000, buffer_full=27))
+    first, last = caplog.messages
+    assert first.startswith("26 spans found no room")
+    assert last.startswith("1001 spans found no room")
 
 
 def test_a_shutdown_that_leaves_spans_in_the_spool_says_whose_they_are(
     reporter: Reporter, caplog: pytest.LogCaptureFixture
 ) -> None:
-    reporter.gave_up(0, 7)
+    reporter.gave_up(Counter(spooled=7))
     assert ["shut down with 7 spans in the spool for the next process to send to 127.0.0.1:4317"] == caplog.messages
 
 
 def test_a_shutdown_without_losses_is_not_said(reporter: Reporter, caplog: pytest.LogCaptureFixture) -> None:
-    reporter.gave_up(0, 0)
+    reporter.gave_up(Counter(delivered=9, suppressed=4))
     assert [] == caplog.messages
 
 
