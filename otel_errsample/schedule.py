@@ -62,10 +62,13 @@ class BackOff:
         self.asked = False
 
     def failed(self, now: float, retry_after: float | None) -> None:
-        """Wait from now on; what the server asked for goes before our own idea."""
-        self.asked = retry_after is not None
-        if retry_after is not None:
-            self.until = now + min(max(retry_after, 0.0), MOST_ASKED)
+        """Wait from now on; what the server asked for goes before our own idea, where it is not less than our first.
+
+        A Retry-After of 0, of a date that is over, and a RetryInfo without its delay made 2,400 requests a second.
+        """
+        self.asked = retry_after is not None and retry_after >= FIRST_WAIT
+        if retry_after is not None and self.asked:
+            self.until = now + min(retry_after, MOST_ASKED)
             return
         self.until = now + self._wait * self._chance.uniform(0.8, 1.2)
         self._wait = min(self._wait * GROWTH, MOST_WAIT)

@@ -89,12 +89,24 @@ def test_success_starts_the_back_off_again() -> None:
 
 @pytest.mark.scenario("D3")
 @pytest.mark.parametrize(
-    ("asked", "waited"), [(3.0, 3.0), (0.0, 0.0), (-1.0, 0.0), (1e9, MOST_ASKED)], ids=["3 s", "0", "negative", "1e9"]
+    ("asked", "waited"), [(3.0, 3.0), (FIRST_WAIT, FIRST_WAIT), (1e9, MOST_ASKED)], ids=["3 s", "as we", "1e9"]
 )
 def test_the_server_is_given_the_time_it_asked_for_within_reason(asked: float, waited: float) -> None:
     back_off = BackOff(random.Random(7))
     back_off.failed(100.0, asked)
     assert 100.0 + waited == back_off.until
+
+
+@pytest.mark.scenario("D3")
+@pytest.mark.parametrize("asked", [0.0, 0.01, -1.0])
+def test_a_server_that_asks_for_next_to_no_time_is_given_ours(asked: float) -> None:
+    back_off = BackOff(random.Random(7))
+    waits = []
+    for _ in range(12):
+        back_off.failed(100.0, asked)
+        waits.append(back_off.until - 100.0)
+    assert waits[0] >= 0.8 * FIRST_WAIT
+    assert waits[-1] >= 0.8 * MOST_WAIT
 
 
 def test_a_flush_hurries_our_own_back_off_but_not_the_servers() -> None:
