@@ -138,6 +138,7 @@ REFINED: Final[dict[str, str]] = {
     "psycopg.OperationalError": FROM_CODE,
     "psycopg2.OperationalError": FROM_CODE,
     "pymysql.err.OperationalError": FROM_CODE,
+    "pymysql.err.InterfaceError": FROM_CODE,
 }
 
 # What goes with a kind where a user states the kind alone: recovery, severity.
@@ -169,7 +170,7 @@ EXITS: Final = (
 )
 
 # Drivers with the classes of another one, by the beginning of their names.
-SAME_CLASSES: Final = {"MySQLdb.": "pymysql.err.", "asyncmy.errors.": "pymysql.err."}
+SAME_CLASSES: Final = dict.fromkeys(("MySQLdb.", "asyncmy.errors.", "mysql.connector.errors."), "pymysql.err.")
 
 # Exceptions that are a framework's way to answer a request; a 404 among them is an answer, not an error.
 NOT_FOUND: Final = "django.http.response.Http404"
@@ -419,17 +420,17 @@ CARRIERS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "pymongo.errors.PyMongoError": (("labels", "_error_labels"),),
     "sqlalchemy.exc.DBAPIError": (
         ("invalidated", "connection_invalidated"),
+        ("mysql", "orig.args.0"),
         ("sqlstate", "orig.sqlstate"),
         ("sqlstate", "orig.pgcode"),
         ("sqlite", "orig.sqlite_errorcode"),
-        ("mysql", "orig.args.0"),
     ),
     "django.db.utils.Error": (
+        ("mysql", "__cause__.args.0"),
         ("sqlstate", "__cause__.sqlstate"),
         ("sqlstate", "__cause__.pgcode"),
-        ("mysql", "__cause__.args.0"),
     ),
-    "pymysql.err.MySQLError": (("mysql", "args.0"),),
+    "pymysql.err.Error": (("mysql", "args.0"),),
 }
 # Their errno is another number than its name says: that of OpenSSL.
 NUMBERED_OTHERWISE: Final = frozenset({"ssl.SSLError"})

@@ -32,7 +32,7 @@ def holding(exception: BaseException, **values: Any) -> BaseException:
     return exception
 
 
-MYSQL_ERROR = library("pymysql.err.MySQLError")
+MYSQL_ERROR = library("pymysql.err.Error")
 
 
 class Holder:
@@ -189,7 +189,11 @@ CARRIED: dict[str, tuple[BaseException, str, str | None, str]] = {
         library("pymysql.err.OperationalError", MYSQL_ERROR)(1213, "Deadlock found"), "conflict", "mysql:1213", "retry_tx",
     ),
     "mysql, gone away, as mysqlclient has it": (
-        library("MySQLdb.OperationalError", library("MySQLdb.MySQLError"))(2006, "gone"), "connection", "mysql:2006", "retry",
+        library("MySQLdb.OperationalError", library("MySQLdb.Error"))(2006, "gone"), "connection", "mysql:2006", "retry",
+    ),
+    "mysql, as its own driver has it": (
+        library("mysql.connector.errors.InternalError", library("mysql.connector.errors.Error"))(1213, "1213 (40001): x"),
+        "conflict", "mysql:1213", "retry_tx",
     ),
     "mysql, class and code": (
         library("pymysql.err.IntegrityError", MYSQL_ERROR)(1062, "Duplicate entry"), "business", "mysql:1062", "none",
@@ -201,7 +205,7 @@ CARRIED: dict[str, tuple[BaseException, str, str | None, str]] = {
     "sqlalchemy, deadlock of mysql": (
         holding(
             library("sqlalchemy.exc.OperationalError", library("sqlalchemy.exc.DBAPIError"))(),
-            orig=library("pymysql.err.OperationalError", MYSQL_ERROR)(1213, "Deadlock found"),
+            orig=holding(library("pymysql.err.OperationalError", MYSQL_ERROR)(1213, "Deadlock"), sqlstate="40001"),
         ),
         "conflict", "mysql:1213", "retry_tx",
     ),
@@ -328,7 +332,7 @@ def test_a_message_of_a_mysql_driver_tells_the_number(
     monkeypatch: pytest.MonkeyPatch, message: str, code: str | None
 ) -> None:
     driver = types.ModuleType("MySQLdb")
-    driver.OperationalError = library("MySQLdb.OperationalError", library("MySQLdb.MySQLError"))  # type: ignore[attr-defined]
+    driver.OperationalError = library("MySQLdb.OperationalError", library("MySQLdb.Error"))  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "MySQLdb", driver)
     facts = _hot.Classifier().facts(event={"exception.type": "MySQLdb.OperationalError", "exception.message": message})
     assert ("conflict" if code else "connection", code) == (facts.kind, facts.code)
