@@ -388,9 +388,9 @@ cdef class Classifier:
         if made is not None:
             return made
         message = None if stack is not None and stack.partial else it.message
-        peer = peer_text(it.attributes) if it.span_kind == SPAN_CLIENT and it.attributes else None
+        peer = called_peer(it.attributes) if it.span_kind == SPAN_CLIENT and it.attributes else None
         return self.prints.plain(
-            "" if info is None else info.alias, label, message, endpoint_text(it.attributes, it.name), peer
+            "" if info is None else info.alias, label, message, endpoint_of(it.attributes, it.name), peer
         )
 
     def classify_span(self, span, size_t started_with=0):

@@ -21,8 +21,7 @@ cdef enum:
     WALKED = 128        # frames looked at, counted from the raise point outwards, and again beyond the traceback
     CYCLIC = 4096       # frames looked at where the recursion was too deep
     PRINTS = 2048       # entries of a cache before its oldest go
-    LONGEST_ENDPOINT = 300      # characters; names of 50 kB would otherwise be kept as keys
-    GROUPED = 8                 # leaves of a group that take part
+    GROUPED = 8         # leaves of a group that take part
 
 cdef enum:              # flags of otel_errsample.fingerprint
     FRAME_IN_APP = 1
@@ -45,37 +44,6 @@ cdef class Print:
     cdef str text
     cdef uint64_t number
     cdef str culprit
-
-
-cdef str endpoint_text(object attributes, str name):
-    """The route or the remote method, else the name of the span; never the path as requested.
-
-    The method is "pkg.Service/Method" under the present conventions, and in two attributes under the former ones.
-    """
-    cdef str route, service, method
-    if not attributes:
-        return name
-    route = exact_text(attributes.get("http.route"))    # which a member of an enum of strings may be
-    if route is not None:
-        return route
-    method = exact_text(attributes.get("rpc.method"))
-    if method is None:
-        return name
-    service = exact_text(attributes.get("rpc.service"))
-    return method if service is None else f"{service}/{method}"
-
-
-cdef str peer_text(object attributes):
-    """The host that a client called, by the present and the former names; None where no attribute tells."""
-    for name in ("server.address", "net.peer.name"):
-        peer = exact_text(attribute_value(attributes, name))
-        if peer is not None:
-            return peer
-    for name in ("url.full", "http.url"):
-        url = exact_text(attribute_value(attributes, name))
-        if url is not None:
-            return fingerprint.host_of(PyUnicode_Substring(url, 0, LONGEST_ENDPOINT))
-    return None
 
 
 cdef tuple group_types(list names):

@@ -7,7 +7,6 @@ from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_CheckExact
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_XDECREF
 from cpython.tuple cimport PyTuple_GET_ITEM
-from cpython.unicode cimport PyUnicode_CheckExact
 from libc.stdint cimport uint64_t
 
 from opentelemetry.trace import SpanKind
@@ -91,40 +90,6 @@ cdef inline int span_kind_code(object span) except -1:
     return IN_NO_MASK
 
 
-cdef inline object attribute_value(object items, str name):
-    """A dict's value, None where it is missing or where comparing the keys fails."""
-    cdef PyObject* found = find_quietly(items, name)
-    return None if found == NULL else <object> found
-
-
-cdef object endpoint_of(object span, object attributes):
-    """The route, else the RPC method with its service, else the span name: what an operation is called, without ids."""
-    cdef object found, service
-    if attributes is not None:
-        found = attribute_value(attributes, "http.route")
-        if PyUnicode_CheckExact(found):
-            return found
-        found = attribute_value(attributes, "rpc.method")
-        if PyUnicode_CheckExact(found):
-            service = attribute_value(attributes, "rpc.service")
-            return f"{service}/{found}" if PyUnicode_CheckExact(service) else found
-    return span_name(span)
-
-
-cdef object peer_of(object attributes):
-    """The host that was called; where no attribute names it, the address at the other end of the connection."""
-    cdef object found
-    if attributes is None:
-        return None
-    found = peer_text(attributes)
-    if found is None:
-        for name in ("network.peer.address", "net.peer.ip", "net.sock.peer.addr"):
-            found = exact_text(attribute_value(attributes, name))
-            if found is not None:
-                break
-    return found
-
-
 cdef object duration_of(object span):
     """Seconds, None where a time is missing."""
     cdef object start = span_start(span)
@@ -159,7 +124,7 @@ cdef object read_operand(Look* look, tuple operand):
     if source == FROM_NAME:
         return span_name(<object> look.span)
     if source == FROM_ENDPOINT:
-        return endpoint_of(<object> look.span, <object> look.attributes)
+        return endpoint_of(<object> look.attributes, span_name(<object> look.span))
     if source == FROM_DURATION:
         return duration_of(<object> look.span)
     if source == FROM_PEER:

@@ -278,9 +278,12 @@ def value_of(operand: Operand, span: ReadableSpan, facts: Facts | None) -> Any:
 
 
 def endpoint(span: ReadableSpan, attributes: Mapping[str, Any]) -> Any:
-    route, method, service = (attributes.get(name) for name in ("http.route", "rpc.method", "rpc.service"))
-    if type(route) is str:
+    names = ("http.route", "rpc.method", "rpc.service")
+    route, method, service = (
+        str.__str__(value) if isinstance(value := attributes.get(name), str) else None for name in names
+    )
+    if route is not None:
         return route
-    if type(method) is str:
-        return f"{service}/{method}" if type(service) is str else method
+    if method is not None:
+        return method if service is None else f"{service}/{method}"
     return span.name
