@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
-from otel_errsample.regex import RegexInvalid, RegexUnavailable, compile_pattern
+from otel_errsample.regex import Regex, RegexInvalid, RegexUnavailable
 from otel_errsample.scrub import REDACTED
 from otel_errsample.setting import Flaw
 
@@ -30,7 +30,7 @@ def flaw(pattern: str) -> Flaw | None:
         return Flaw(pattern, f"is expected to have 1 to {LONGEST_PATTERN} characters")
     try:
         for text in (pattern, _within_lines(pattern)):
-            compiled = compile_pattern(text, _MEMORY)
+            regex = Regex(text, _MEMORY)
     except RegexUnavailable:
         return Flaw(pattern, "needs RE2, which is not installed", hint="pip install 'otel-errsample[re2]'")
     except RegexInvalid as error:
@@ -39,9 +39,9 @@ def flaw(pattern: str) -> Flaw | None:
         return Flaw(
             pattern, f"is refused by RE2: {reason}", piece, "it has no look-around and no references" if around else ""
         )
-    if compiled.programsize > _LARGEST:
+    if regex.size > _LARGEST:
         return Flaw(pattern, "is too large", hint="fewer repetitions of less")
-    if any(start == end for text in _SAMPLES for start, end in _matches(compiled, text)):
+    if any(start == end for text in _SAMPLES for start, end in regex.spans(text)):
         return Flaw(
             pattern, "matches where there is nothing", hint="say what has to stand there at least, as in x+ for x*"
         )
@@ -56,8 +56,8 @@ class Patterns:
 
     def __init__(self, patterns: Sequence[str]) -> None:
         each = [_within_lines(pattern) for pattern in patterns]
-        self._any = compile_pattern("|".join(each), _MEMORY_OF_ALL)
-        self._each = [compile_pattern(pattern, _MEMORY) for pattern in each]
+        self._any = Regex("|".join(each), _MEMORY_OF_ALL)
+        self._each = [Regex(pattern, _MEMORY) for pattern in each]
         self._anchored = any("^" in pattern or "\\A" in pattern for pattern in patterns)
 
     @classmethod
@@ -78,8 +78,8 @@ class Patterns:
         return sorted(
             (at + start, at + end)
             for at, part in self._parts(text, behind)
-            for pattern in self._each
-            for start, end in _matches(pattern, part)
+            for regex in self._each
+            for start, end in _matches(regex, part)
             if not _is_redacted(part, start, end)
         )
 
@@ -95,11 +95,10 @@ def _within_lines(pattern: str) -> str:
     return f"(?m:{pattern})"
 
 
-def _matches(pattern: Any, text: str) -> Iterator[tuple[int, int]]:
+def _matches(regex: Regex, text: str) -> Iterator[tuple[int, int]]:
     """Starts and ends; where there are so many that it takes too long, the last reaches to the end of the text."""
     work = at = 0
-    for match in pattern.finditer(text):
-        start, end = match.span()
+    for start, end in regex.spans(text):
         work += len(text) - at
         if work > MOST_WORK:
             yield start, len(text)

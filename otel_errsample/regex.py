@@ -7,10 +7,12 @@ RE2 is linear and refuses what cannot be.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
-from typing import Any
+import os
+from collections.abc import Iterator
+from typing import Any, Final
 
-Search = Callable[[str], object]
+# A child keeps what it cannot use: to free it would take the locks that are the matter with it.
+_left_behind: Final[list[object]] = []
 
 
 class RegexUnavailable(Exception):
@@ -21,11 +23,46 @@ class RegexInvalid(Exception):
     """RE2 refuses the pattern; the text says why, and mostly behind a colon where."""
 
 
-def compile_pattern(pattern: str, most_memory: int = 8 << 20) -> Any:
-    """A pattern as google-re2 makes it, of at most so many bytes, whose matches know no groups.
+class Regex:
+    """A pattern that takes at most `most_memory` bytes, and whose matches know no groups.
+
+    A child process compiles it again. RE2 works without the GIL, so that a thread may be at it while another one
+    forks, and then its locks stay locked in the child: of a hundred children 99 hung at a pattern with many states.
 
     Raises RegexUnavailable or RegexInvalid.
     """
+
+    def __init__(self, pattern: str, most_memory: int = 8 << 20) -> None:
+        self._pattern = pattern
+        self._most_memory = most_memory
+        self._process = os.getpid()
+        self._compiled = _compiled(pattern, most_memory)
+
+    def search(self, text: str) -> object:
+        """None where the pattern occurs nowhere in the text."""
+        return self._own().search(text)
+
+    def spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Where its matches start and end, from left to right."""
+        return (match.span() for match in self._own().finditer(text))
+
+    @property
+    def size(self) -> int:
+        """Instructions of its program: what one character of a text takes at most."""
+        size: int = self._compiled.programsize
+        return size
+
+    def _own(self) -> Any:
+        process = os.getpid()
+        if process != self._process:
+            _left_behind.append(self._compiled)
+            self._most_memory += 1  # google-re2 has a cache, which would answer with the same again
+            self._compiled = _compiled(self._pattern, self._most_memory)
+            self._process = process
+        return self._compiled
+
+
+def _compiled(pattern: str, most_memory: int) -> Any:
     try:
         re2: Any = importlib.import_module("re2")
         options = re2.Options()
@@ -42,9 +79,3 @@ def compile_pattern(pattern: str, most_memory: int = 8 << 20) -> Any:
         raise RegexInvalid(reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)) from None
     except UnicodeEncodeError:
         raise RegexInvalid("not encodable as UTF-8") from None
-
-
-def compile_search(pattern: str) -> Search:
-    """A function that returns None where the pattern occurs nowhere in a text; raises as `compile_pattern` does."""
-    search: Search = compile_pattern(pattern).search
-    return search

@@ -142,10 +142,10 @@ def test_every_problem_of_a_set_is_reported_at_once() -> None:
 
 
 def test_without_re2_matches_is_refused_and_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unavailable(pattern: str) -> regex.Search:
+    def unavailable(pattern: str) -> regex.Regex:
         raise regex.RegexUnavailable
 
-    monkeypatch.setattr("otel_errsample.rules.check.compile_search", unavailable)
+    monkeypatch.setattr("otel_errsample.rules.check.Regex", unavailable)
     expected = (
         "'matches' needs RE2, which is not installed (pip install 'otel-errsample[re2]', or use contains or like)"
     )
@@ -153,8 +153,8 @@ def test_without_re2_matches_is_refused_and_says_what_to_install(monkeypatch: py
 
 
 def test_a_pattern_that_re2_refuses_is_reported_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    def invalid(pattern: str) -> regex.Search:
+    def invalid(pattern: str) -> regex.Regex:
         raise regex.RegexInvalid("missing )")
 
-    monkeypatch.setattr("otel_errsample.rules.check.compile_search", invalid)
+    monkeypatch.setattr("otel_errsample.rules.check.Regex", invalid)
     assert ["r:1:25: RE2 refuses the pattern: missing )"] == problems('keep if message matches "(a"')

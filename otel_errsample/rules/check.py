@@ -6,7 +6,7 @@ import builtins
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from otel_errsample.regex import RegexInvalid, RegexUnavailable, compile_search
+from otel_errsample.regex import Regex, RegexInvalid, RegexUnavailable
 from otel_errsample.rules.facts import (
     CHOICES,
     CLASSES,
@@ -250,7 +250,7 @@ def _check_choices(test: Predicate, constants: tuple[Constant, ...], report: Rep
 
 def _check_pattern(constant: Constant, report: Report) -> None:
     try:
-        compile_search(str(constant.value))
+        Regex(str(constant.value))
     except RegexUnavailable:
         hint = "pip install 'otel-errsample[re2]', or use contains or like"
         report.add(constant.at, str(constant), "'matches' needs RE2, which is not installed", hint)

@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Final, NamedTuple
 
 from otel_errsample.peers import outside
-from otel_errsample.regex import compile_search
+from otel_errsample.regex import Regex
 from otel_errsample.rules.facts import CHOICES, FLAGS, OF_ANY_SPAN, UNITS, accepted, spellings
 from otel_errsample.rules.tree import And, Condition, Constant, Not, Operand, Or, Predicate, Rule, Word
 from otel_errsample.taxonomy import VIEWS
@@ -193,7 +193,7 @@ class _Compiler:
                 no = self._node(op, number, group, yes, no)
             return no
         constant = test.value.value if isinstance(test.value, Constant) else None
-        return self._node(op, number, compile_search(str(constant)) if op == "matches" else constant, yes, no)
+        return self._node(op, number, Regex(str(constant)).search if op == "matches" else constant, yes, no)
 
     def _third_party(self, yes: int, no: int) -> int:
         """A dependency at an address outside. On a SERVER span the address is its own."""
