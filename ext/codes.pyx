@@ -123,6 +123,18 @@ cdef Code errno_code(object numbers, int number):
     return None if row is None else make_code(f"errno:{row[0]}", SCHEME_OTHER, number, row[1:3], row[3])
 
 
+cdef Code said_errno(object numbers, str text):
+    """Of a text that begins with it; an OSError whose arguments are no number and text has it there alone."""
+    cdef Py_ssize_t start, end
+    for beginning in taxonomy.ERRNO_TEXTS if text is not None else ():
+        if text.startswith(beginning):
+            start = len(beginning)
+            end = text.find("]", start, start + 7)
+            if end > start and text[start:end].removeprefix("-").isdecimal():
+                return errno_code(numbers, int(text[start:end]))
+    return None
+
+
 cdef Code ssl_code(object value):
     """Of OpenSSL's reason; of most the class says as much."""
     if not PyUnicode_CheckExact(value) or not 0 < len(value) <= 60:
@@ -307,6 +319,8 @@ cdef Code read_carrier(str scheme, object value, object exception):
         return aws_code(value)
     if scheme == "ssl":
         return ssl_code(value)
+    if scheme == "errno_said":
+        return said_errno(taxonomy.ERRNO, exact_text(value))
     if scheme == "errno":
         return errno_code(taxonomy.ERRNO, small_int(value))
     if scheme == "sqlite":
@@ -384,12 +398,8 @@ cdef Code written_code(ClassInfo info, str message):
     cdef Py_ssize_t end
     if info.written is None or message is None:
         return None
-    if (info.written == "errno" or info.written == "resolver") and message.startswith("[Errno "):
-        end = message.find("]", 7, 14)
-        if end < 0 or not message[7:end].removeprefix("-").isdecimal():
-            return None
-        numbers = taxonomy.ERRNO if info.written == "errno" else taxonomy.ERRNO_RESOLVER
-        return errno_code(numbers, int(message[7:end]))
+    if info.written == "errno" or info.written == "resolver":
+        return said_errno(taxonomy.ERRNO if info.written == "errno" else taxonomy.ERRNO_RESOLVER, message)
     if info.written == "ssl" and message.startswith("[SSL: "):
         end = message.find("]", 6, 67)
         return ssl_code(message[6:end]) if end > 0 else None

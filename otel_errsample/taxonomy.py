@@ -366,6 +366,8 @@ ERRNO_OF: Final[dict[str, int]] = {
 
 # OpenSSL's reason where a certificate is not accepted: no retry changes that, whatever a library calls it.
 BAD_CERTIFICATE: Final = "CERTIFICATE_VERIFY_FAILED"
+# How an error of the system begins, and one that asyncio makes of those of all the addresses of a host.
+ERRNO_TEXTS: Final = ("[Errno ", "Multiple exceptions: [Errno ")
 # How urllib3 says that the retries were spent on answers; the status stands next.
 RETRIED: Final = "too many "
 
@@ -413,7 +415,7 @@ CARRIERS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "falcon.http_error.HTTPError": (("http", "status"),),
     "socket.gaierror": (("resolver", "errno"),),
     "ssl.SSLError": (("ssl", "reason"),),
-    "OSError": (("errno", "errno"),),
+    "OSError": (("errno", "errno"), ("errno_said", "args.0")),
     "kafka.errors.KafkaError": (("kafka", "errno"), ("retriable", "retriable")),
     "aiokafka.errors.KafkaError": (("kafka", "errno"), ("retriable", "retriable")),
     "cimpl.KafkaException": (("confluent", "args.0"),),
