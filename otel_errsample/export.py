@@ -222,9 +222,14 @@ class Worker:
             self._drain_lock.release()
 
     def _send(self, batch: Batch, deadline: float | None) -> bool:
-        """Deliver a batch, in halves where it is refused for its content; False when the rest has to wait."""
+        """Deliver a batch, in halves where it is refused for its content; False when the rest has to wait.
+
+        A batch of which no half was taken was not refused for its content: a receiver with a limit of its own, that
+        says no more than RESOURCE_EXHAUSTED, is not asked a hundred times for each batch without a pause.
+        """
         pieces = [(0, len(batch))]
         requests = 0
+        in_vain = True
         while pieces:
             start, stop = pieces.pop()
             answer = self._deliver(batch, start, stop, deadline)
@@ -241,6 +246,10 @@ class Worker:
                 pieces += [(middle, stop), (start, middle)]
             else:
                 self._settle(batch, start, stop, answer)
+                in_vain = in_vain and answer.outcome is Outcome.REFUSED
+        if in_vain and requests > 1:
+            self._back_off.failed(self._monotonic(), None)
+            return False
         return True
 
     @staticmethod

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from otel_errsample.export import MOST_BISECTIONS, Worker
+from otel_errsample.schedule import BackOff
 from otel_errsample.transport import Answer, Outcome
 from tests.waiting import eventually
 from tests.working import ACCEPTED, FIRST, GROUP, HEAD, Bench
@@ -91,6 +92,36 @@ def test_bisecting_is_bounded_when_a_receiver_refuses_everything(bench: Callable
     assert 512 == one.ledger.endings["rejected"]
     # Halves left over when the bound is reached are refused once more each, nothing is split again.
     assert one.ledger.requests <= MOST_BISECTIONS + 16
+
+
+@pytest.mark.parametrize(
+    ("first", "pauses"),
+    [(["bad"] * 512, 1), (["bad", "bad", "bad", "good"], 0), (["bad"], 0)],
+    ids=["in vain", "for one", "a span alone"],
+)
+def test_a_batch_that_was_halved_in_vain_is_followed_by_a_pause(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch, first: list[str], pauses: int
+) -> None:
+    happened: list[str] = []
+    failed = BackOff.failed
+
+    def pause(back_off: BackOff, now: float, retry_after: float | None) -> None:
+        happened.append("pause")
+        failed(back_off, now, retry_after)
+
+    def answer(spans: list[Any]) -> Answer:
+        if "late" in spans:
+            happened.append("late")
+        return Answer(Outcome.REFUSED, cause="RESOURCE_EXHAUSTED") if "bad" in spans else ACCEPTED
+
+    monkeypatch.setattr(BackOff, "failed", pause)
+    one = bench(answer)
+    one.admit(*first)
+    assert not one.worker.flush(10.0)
+    one.admit("late")
+    assert one.worker.flush(10.0)
+    assert ["pause"] * pauses + ["late"] == happened
+    assert first.count("bad") == one.ledger.endings["rejected"]
 
 
 def test_an_interrupted_bisection_puts_the_rest_back_in_order(bench: Callable[..., Bench]) -> None:
