@@ -37,7 +37,11 @@ def join(member: Member) -> None:
 
 
 def members() -> list[Member]:
-    return list(_members)
+    while True:
+        try:
+            return list(_members)
+        except RuntimeError:  # another thread made one meanwhile, and a set says so by raising
+            continue
 
 
 def flush() -> bool:

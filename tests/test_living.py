@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import weakref
+from collections.abc import Iterator
 
 import pytest
 
@@ -24,6 +25,20 @@ def test_joining_keeps_nobody_alive() -> None:
     del member
     gc.collect()
     assert alive() is None
+
+
+def test_one_that_joins_while_another_thread_looks_disturbs_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, late = Member(), Member()
+
+    class Members(weakref.WeakSet[Member]):
+        def __iter__(self) -> Iterator[Member]:
+            for member in super().__iter__():
+                yield member
+                self.add(late)  # as another thread, to which the interpreter switches here
+
+    found = Members([first])
+    monkeypatch.setattr(living, "_members", found)
+    assert {first, late} == set(living.members())
 
 
 def test_a_flush_reaches_everyone_although_one_fails(caplog: pytest.LogCaptureFixture) -> None:
