@@ -18,6 +18,7 @@ from opentelemetry.sdk.util import BoundedList
 from opentelemetry.trace import Status, StatusCode
 
 from otel_errsample.testing.store import Received
+from tests.hostile import Hostile, HostileError
 from tests.spans import make_context
 
 LONE: Final = "caf\udce9"  # what os.listdir() makes of a latin-1 file name
@@ -88,15 +89,6 @@ def event(name: Any, attributes: Any, time: Any) -> Callable[[Any], object]:
 
 def fails(message: Any) -> Callable[[Any], object]:
     return lambda span: span.record_exception(ValueError(message))
-
-
-class Hostile(Exception):
-    """Raises whatever is asked of it."""
-
-    def __getattribute__(self, name: str) -> Any:
-        raise RuntimeError(name)
-
-    __str__ = __repr__ = __hash__ = __bool__ = __len__ = __iter__ = __int__ = __float__ = __getattribute__  # type: ignore  # of other signatures: they raise
 
 
 def described(text: Any) -> Status:
@@ -245,9 +237,9 @@ BAD: Final[dict[str, Bad]] = {
     "complex": Bad("B2", holds(1j), attribute, "<builtins.complex>"),
     "object": Bad("B2", holds(object()), attribute, "<builtins.object>"),
     "None": Bad("B2", holds(None), attribute, None),
-    "hostile": Bad("A2", holds(Hostile()), attribute, "<tests.bad_values.Hostile>"),
+    "hostile": Bad("A2", holds(Hostile()), attribute, "<tests.hostile.Hostile>"),
     "hostile exception": Bad(
-        "A2", lambda span: span.record_exception(Hostile()), lambda one: first_event(one).name, "exception"
+        "A2", lambda span: span.record_exception(HostileError()), lambda one: first_event(one).name, "exception"
     ),
     # Size
     "a value of 5 MB": Bad("B7", holds("x" * 5_000_000), lambda one: len(attribute(one)), 1024),

@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import Link, SpanKind, Status, StatusCode, TraceState
 
+from tests.hostile import Hostile
 from tests.spans import PublicContext, PublicSpan, hot, make_context, make_span, parse, scalars, spans
 
 assert hot.probe(), "these tests are about the known layout; the public one is asked for with PublicSpan"
@@ -209,15 +210,6 @@ def test_what_does_not_fit_is_not_copied() -> None:
     field, level, _ = hot.encode_counted(span)
     assert (1, True) == (level, len(field) < 8192)
     assert limits.getrusage(limits.RUSAGE_SELF).ru_maxrss - before < 10_000
-
-
-class Hostile:
-    """Raises whatever is asked of it."""
-
-    def __getattribute__(self, name: str) -> Any:
-        raise RuntimeError(name)
-
-    __str__ = __repr__ = __hash__ = __bool__ = __len__ = __iter__ = __int__ = __float__ = __getattribute__  # type: ignore
 
 
 class RaisingSpan(PublicSpan):

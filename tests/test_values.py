@@ -18,6 +18,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.sdk.trace import Event
 
+from tests.hostile import Shouting
 from tests.spans import hot, make_span, parse, values
 
 
@@ -118,15 +119,6 @@ def test_an_int_beyond_64_bits_is_its_decimal_text(number: int, expected: str) -
     assert (expected, 1) == (wire_value(number).string_value, repairs(number))
 
 
-class Shouting:
-    """Every way of asking it for anything raises, with what no `except Exception` catches."""
-
-    def __getattribute__(self, name: str) -> Any:
-        raise SystemExit(name)
-
-    __str__ = __repr__ = __hash__ = __bool__ = __len__ = __iter__ = __getattribute__  # type: ignore
-
-
 class BadSequence(Sequence[Any]):
     def __len__(self) -> int:
         raise RuntimeError
@@ -160,7 +152,7 @@ def released() -> memoryview:
         pytest.param({1, 2}, "<builtins.set>", id="set"),
         pytest.param(1j, "<builtins.complex>", id="complex"),
         pytest.param(int, "<builtins.type>", id="class"),
-        pytest.param(Shouting(), "<tests.test_values.Shouting>", id="hostile"),
+        pytest.param(Shouting(), "<tests.hostile.Shouting>", id="hostile"),
         pytest.param(BadSequence(), "<tests.test_values.BadSequence>", id="raising sequence"),
         pytest.param(BadMapping(), "<tests.test_values.BadMapping>", id="raising mapping"),
         pytest.param(released(), "<builtins.memoryview>", id="released memoryview"),
