@@ -18,12 +18,13 @@ $(VENV)/built: $(BIN)/python $(SOURCES)
 	touch $@
 
 # A process for each core. Each begins with a stretch of whole modules, whose fixtures are made once, and who has done
-# takes from what the slowest has left: some tests only wait. `make test WORKERS=0` runs all of them in one process.
+# takes from what the slowest has left: some tests only wait. At most 8, since a container may count the cores of its
+# host. `make test WORKERS=0` runs all of them in one process.
 WORKERS ?= logical
 
 test: build
 	# What these need is made by the targets below.
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal \
+	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal \
 		$(addprefix --ignore=tests/,instrumentations servers zerocode collector)
 
 lint: build
@@ -56,7 +57,7 @@ test-valgrind: build
 		PYTHONMALLOC=malloc valgrind --quiet --fair-sched=yes --leak-check=no --error-exitcode=99 --num-callers=30 \
 			--suppressions=tools/cpython.supp $(BIN)/python -m pytest -m "not hypothesis" -o timeout=0 \
 			-p no:cacheprovider -p no:faulthandler \
-			$(patsubst %,tests/test_%.py,encode request buffer batch ring recovery twin checksum fingerprint scrub); \
+			$(patsubst %,tests/test_%.py,encode request buffer batch ring recovery twin checksum fingerprint scrub census); \
 	else echo "skipped: valgrind is missing" >&2; fi
 
 # Whatever is done a thousand times holds nothing afterwards; ten million spans take no more memory than two.
