@@ -205,11 +205,10 @@ cdef class Fingerprints:
                     else self.live_leaves(link.exception)
                 )
                 extra = f"{extra}|{groups[slot]}"
+            traceback = None if link.exception is None else owned(PyException_GetTraceback(link.exception))
             if link.told is not None:
-                traceback = None
-                name = self.frames.innermost(link.told.frames, link.info.recursion)
+                name = self.frames.own(link.told.frames, link.info.recursion)
             else:
-                traceback = owned(PyException_GetTraceback(link.exception))
                 name = self.cycle(traceback) if link.info.recursion else None
             serials[2 * slot] = 2 * link.info.serial + (link.relation == "context")
             serials[2 * slot + 1] = 0
@@ -217,7 +216,10 @@ cdef class Fingerprints:
                 extra = f"{extra}@{name}"
             else:
                 note = self.innermost(traceback, slot == 0)
-                if note is not None:
+                if link.told is not None and (note is None or not note.flags & FRAME_IN_APP):
+                    name = self.frames.innermost(link.told.frames)
+                    extra = f"{extra}@{name}"
+                elif note is not None:
                     name = note.name
                     serials[2 * slot + 1] = note.serial
             if slot == 0 and name is None:
@@ -244,19 +246,20 @@ cdef class Fingerprints:
         cdef str name
         for slot in range(min(<Py_ssize_t> len(links), 3)):
             link = links[slot if slot < 2 else len(links) - 1]
+            traceback = None if link.exception is None else owned(PyException_GetTraceback(link.exception))
+            frames = self.walked(traceback)
             if link.told is not None:
-                frames = self.frames.path(link.told.frames, link.info.recursion)
-            else:
-                traceback = owned(PyException_GetTraceback(link.exception))
-                name = self.cycle(traceback) if link.info.recursion else None
-                frames = self.nearest(traceback) if name is None else [name]
+                told = [self.frames.frame(filename, function) for filename, function, _ in link.told.frames[::-1]]
+                frames = told + frames
+            name = self.cycle(traceback) if link.info.recursion else None
+            frames = fingerprint.nearest(frames) if name is None else [name]
             if not slot and not frames:
                 return None
             parts += [link.relation, link.info.alias, *frames]
         return fingerprint.digest(parts)[0]
 
-    cdef list nearest(self, object traceback):
-        """The frames that stand for the path to where a traceback ends, the innermost first."""
+    cdef list walked(self, object traceback):
+        """The frames (name, flags) of a traceback, the innermost first."""
         cdef list codes = []
         cdef list frames = []
         cdef PyTracebackObject *entry = <PyTracebackObject *> traceback
@@ -271,7 +274,7 @@ cdef class Fingerprints:
         for code in reversed(codes[-WALKED:]):
             note = self.note(code)
             frames.append((note.name, note.flags))
-        return fingerprint.nearest(frames)
+        return frames
 
     cdef list live_leaves(self, object group):
         """What the leaves of a group add to a fingerprint: type and frame, in an order that timing does not change."""

@@ -90,6 +90,13 @@ class Frames:
                 library = name
         return library
 
+    def own(self, frames: Sequence[tuple[str, str, int]], recursion: bool = False) -> str | None:
+        """As `innermost`, of the application's frames alone."""
+        if recursion and (name := self._cycle(frames)):
+            return name
+        named = (self.frame(filename, function) for filename, function, _ in reversed(frames))
+        return next((name for name, flags in named if flags & (IN_APP | HIDDEN) == IN_APP), None)
+
     def _cycle(self, frames: Sequence[tuple[str, str, int]]) -> str | None:
         named = [(*self.frame(filename, function), times) for filename, function, times in frames]
         return cycle_start((name, times) for name, flags, times in named if flags & (IN_APP | HIDDEN) == IN_APP)

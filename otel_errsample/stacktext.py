@@ -6,6 +6,7 @@ believed: what they could forge stands below the part that is read, or inside a 
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Final, NamedTuple
 
@@ -134,7 +135,7 @@ def _above(printed: str, type_name: str, message: str) -> str:
 
 
 def _unquoted(body: str, type_name: str, message: str) -> str:
-    """A stack text with what a worker printed in the place of where its exception was raised again."""
+    """A stack text with what a worker printed, below the frames through which its exception was raised again."""
     for _ in range(_QUOTES):
         begin = body.rfind(_QUOTE)
         end = body.find(_QUOTED, begin + len(_QUOTE))
@@ -144,6 +145,8 @@ def _unquoted(body: str, type_name: str, message: str) -> str:
         before = body[: body.rfind("\n", 0, begin) + 1]
         following = _SEPARATOR.search(again)
         closing = again.find('\n"""\n')
+        outermost = max((found.end() for found in _SEPARATOR.finditer(printed)), default=0)
+        printed = printed[:outermost] + _frames_of(again) + printed[outermost:].lstrip("\n")
         if closing >= 0 and (following is None or closing < following.start()):
             body = before + printed + again[closing:]
         elif following:
@@ -151,6 +154,13 @@ def _unquoted(body: str, type_name: str, message: str) -> str:
         else:
             body = before + _above(f"{printed}\n", type_name, message)
     return body
+
+
+def _frames_of(again: str) -> str:
+    """The first traceback of a text, without what stands below its frames."""
+    head, _, rest = again.partition(f"{_HEADER}\n")
+    lines = itertools.takewhile(lambda line: line.startswith("  "), rest.split("\n"))
+    return "" if head.strip() else "\n".join((_HEADER, *lines, ""))
 
 
 class _Member:

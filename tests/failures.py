@@ -193,6 +193,7 @@ def four_deep():
 """
 
 POOLS = """
+import functools
 from concurrent.futures import process
 
 def submitted(fail):
@@ -212,6 +213,9 @@ def caused_in_pool():
 
 def multiline_in_pool():
     submitted(multiline)
+
+def builtin_in_pool():
+    submitted(functools.partial(int, "x"))
 
 def pool_in_pool():
     submitted(caused_in_pool)
