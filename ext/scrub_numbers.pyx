@@ -7,15 +7,14 @@ forward, or forward to the end of what it finds, so that any text takes linear t
 from libc.stdint cimport uint8_t
 
 cdef enum:
-    PHONE_GROUPS = 6         # of digits in a phone number
-    PHONE_DIGITS = 15        # of an international number (E.164)
+    PHONE_GROUPS = 6        # of digits in a phone number
+    PHONE_DIGITS = 15       # of an international number (E.164)
 
 cdef struct DigitGroups:    # of a number
     Py_ssize_t end          # behind the last
     int total
     int count
     int[PHONE_GROUPS] sizes
-    bint slashed            # something else than blanks stands between them
 
 cdef Words PHONES
 cdef Words NUMBER_WORDS
@@ -90,7 +89,6 @@ cdef void read_groups(const Text* t, Py_ssize_t at, int most, DigitGroups* group
     """Groups of digits with one mark between them, or two around a bracket or a stroke, as far as they have `most`."""
     cdef Py_ssize_t end
     groups.total = groups.count = 0
-    groups.slashed = False
     groups.end = at
     while groups.count < PHONE_GROUPS:
         end = at
@@ -98,7 +96,6 @@ cdef void read_groups(const Text* t, Py_ssize_t at, int most, DigitGroups* group
             end += 1
         if end == at or groups.total + end - at > most:
             return
-        groups.slashed |= groups.count > 0 and t.s[at - 1] != c" "
         groups.sizes[groups.count] = <int> (end - at)
         groups.count += 1
         groups.total += <int> (end - at)
@@ -162,7 +159,10 @@ cdef bint announces_phone(const Text* t, Py_ssize_t at) noexcept nogil:
 cdef bint ends_in_one_of(const Text* t, Py_ssize_t start, Py_ssize_t end, const Words* words) noexcept nogil:
     cdef int i
     for i in range(words.count):
-        if ends_in(t, start, end, words.items[i].text, words.items[i].size):
+        if (
+            ends_in(t, start, end, words.items[i].text, words.items[i].size)
+            and (not words.items[i].whole or end - start == words.items[i].size)
+        ):
             return True
     return False
 

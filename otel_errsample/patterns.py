@@ -67,11 +67,9 @@ class Patterns:
 
     def occur(self, text: str, behind: int) -> bool:
         """Whether one of them matches anything that was not taken out before."""
-        return any(
-            not _is_redacted(part, *found)
-            for _, part in self._parts(text, behind)
-            for found in _matches(self._any, part)
-        )
+        if all(self._any.search(part) is None for _, part in self._parts(text, behind)):
+            return False
+        return bool(self.find(text, behind))  # a mark of what was taken out may be all there is
 
     def find(self, text: str, behind: int) -> list[tuple[int, int]]:
         """Where the matches of each start and end, in order; they may overlap."""

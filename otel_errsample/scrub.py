@@ -100,7 +100,16 @@ LONG_SCHEMES: Final = ("digest", "hmac", "hawk", "oauth", "signature", "aws4-hma
 """Those before a list of them, which reaches to the end of the line."""
 
 
-PHONES: Final = ("phone", "tel", "mobile", "fax", "msisdn", "whatsapp")
+PHONES: Final = (
+    Key("phone"),
+    Key("telefon"),
+    Key("telefono"),
+    Key("tel", whole=True),  # "hotel"
+    Key("mobile"),
+    Key("fax"),
+    Key("msisdn"),
+    Key("whatsapp"),
+)
 """How a name or a word ends behind which a number is a phone number, of whatever form."""
 
 NUMBER_WORDS: Final = ("number", "numbers", "no", "nr", "num")

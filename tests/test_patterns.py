@@ -10,8 +10,10 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import Status, StatusCode, Tracer
+from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags, Tracer
 
 from otel_errsample import ErrorFacts, Verdict, patterns
 from otel_errsample.errors import ConfigError, RuleError
@@ -20,7 +22,7 @@ from otel_errsample.regex import Regex
 from otel_errsample.scrub import MOST_PATTERNS
 from otel_errsample.setting import Flaw
 from tests.carriers import CARRIERS, as_message, as_span_name, fail
-from tests.test_scrub import Bench, Make, attributes_of, make
+from tests.test_scrub import Bench, Hostile, Make, attributes_of, make
 
 __all__ = ["make"]
 
@@ -84,6 +86,7 @@ def test_without_re2_no_pattern_can(monkeypatch: pytest.MonkeyPatch, module: Any
         (["."], "\ud800\udfff", 0, [(0, 1), (1, 2)]),
         (["redacted"], "[redacted] redacted", 0, [(11, 19)]),
         ([r"x \[redacted\]"], "x [redacted]", 0, [(0, 12)]),
+        (["redacted", "redacted] q7"], "[redacted] q7", 0, [(1, 13)]),
         (["q"], "none", 0, []),
     ],
 )
@@ -124,8 +127,8 @@ def test_the_work_for_a_text_is_bounded(pattern: str, monkeypatch: pytest.Monkey
     text = "x" * 49_152
     found = some.find(text, 0)
     assert max(end for _, end in found) == len(text)
-    some.occur(text, 0)
-    assert all(one.led <= MOST_WORK + len(text) for one in made)
+    assert some.occur(text, 0)
+    assert all(one.led <= 2 * (MOST_WORK + len(text)) for one in made)
 
 
 def test_as_many_as_are_allowed_work_together() -> None:
@@ -220,6 +223,32 @@ def test_a_users_exporter_callbacks_and_the_spool_get_the_cleaned_texts(make: Ma
         on_disk = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
         assert b"no order of [redacted]" in on_disk
         assert CUSTOMER.encode() not in on_disk
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Hostile(CUSTOMER),
+        CUSTOMER.encode(),
+        bytearray(CUSTOMER.encode()),
+        {"a": {"b": CUSTOMER}},
+        [CUSTOMER],
+        ((CUSTOMER,),),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_values_no_instrumentation_writes_are_looked_at_too(make: Make, value: Any) -> None:
+    bench = make(options={"scrub_patterns": OURS})
+    span = ReadableSpan(
+        "work",
+        context=SpanContext(1, 2, False, TraceFlags(1)),
+        resource=Resource({}),
+        events=[Event("note", {"value": value}, 5)],
+        status=Status(StatusCode.ERROR, Hostile(CUSTOMER)),
+    )
+    bench.processor.on_end(span)
+    assert CUSTOMER.encode() not in bench.sent()
+    assert 1 == len(bench.span().events)
 
 
 def test_not_even_a_hash_of_it_leaves(make: Make) -> None:
