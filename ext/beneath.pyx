@@ -72,8 +72,8 @@ cdef Code link_code(Link link):
     """The code of one exception; where only its class is known, what the class stands for."""
     if link.exception is not None:
         return own_code(link.exception, link.info)
-    number = taxonomy.ERRNO_OF.get(link.info.name)
-    return None if number is None else errno_code(taxonomy.ERRNO, number)
+    number = errnos.OF_CLASSES.get(link.info.name)
+    return None if number is None else errno_code(errnos.SYSTEM, number)
 
 
 cdef list held_by(ClassTable classes, Fingerprints prints, Link link):

@@ -14,6 +14,8 @@ from cpython.set cimport PyAnySet_CheckExact
 from cpython.tuple cimport PyTuple_CheckExact
 from cpython.unicode cimport PyUnicode_CheckExact, PyUnicode_Substring
 
+from otel_errsample import errnos
+
 cdef extern from "Python.h":
     # Cython's own declaration turns an error into an exception, which here is only another way of being missing.
     PyObject* lookup_quietly "PyDict_GetItemWithError"(object items, object key) noexcept
@@ -126,7 +128,7 @@ cdef Code errno_code(object numbers, int number):
 cdef Code said_errno(object numbers, str text):
     """Of a text that begins with it; an OSError whose arguments are no number and text has it there alone."""
     cdef Py_ssize_t start, end
-    for beginning in taxonomy.ERRNO_TEXTS if text is not None else ():
+    for beginning in errnos.TEXTS if text is not None else ():
         if text.startswith(beginning):
             start = len(beginning)
             end = text.find("]", start, start + 7)
@@ -320,15 +322,15 @@ cdef Code read_carrier(str scheme, object value, object exception):
     if scheme == "ssl":
         return ssl_code(value)
     if scheme == "errno_said":
-        return said_errno(taxonomy.ERRNO, exact_text(value))
+        return said_errno(errnos.SYSTEM, exact_text(value))
     if scheme == "errno":
-        return errno_code(taxonomy.ERRNO, small_int(value))
+        return errno_code(errnos.SYSTEM, small_int(value))
     if scheme == "sqlite":
         return sqlite_code(value)
     if scheme == "mysql":
         return mysql_code(value)
     if scheme == "resolver":
-        return errno_code(taxonomy.ERRNO_RESOLVER, small_int(value))
+        return errno_code(errnos.RESOLVER, small_int(value))
     if scheme == "kafka":
         return make_code(f"kafka:{small_int(value)}", SCHEME_OTHER, 0, None) if small_int(value) > 0 else None
     if scheme == "labels":
@@ -399,7 +401,7 @@ cdef Code written_code(ClassInfo info, str message):
     if info.written is None or message is None:
         return None
     if info.written == "errno" or info.written == "resolver":
-        return said_errno(taxonomy.ERRNO if info.written == "errno" else taxonomy.ERRNO_RESOLVER, message)
+        return said_errno(errnos.SYSTEM if info.written == "errno" else errnos.RESOLVER, message)
     if info.written == "ssl" and message.startswith("[SSL: "):
         end = message.find("]", 6, 67)
         return ssl_code(message[6:end]) if end > 0 else None

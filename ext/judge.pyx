@@ -28,7 +28,7 @@ cdef unsigned int TRANSIENT_BITS = sum([1 << KINDS.index(kind) for kind in taxon
 
 
 cdef str HUNG_UP = taxonomy.HUNG_UP
-cdef frozenset NOT_REACHED = taxonomy.NOT_REACHED
+cdef frozenset NOT_REACHED = errnos.NOT_REACHED
 cdef tuple WRAPPED_PATHS = tuple([tuple(path.split(".")) for path in taxonomy.WRAPPED])
 
 

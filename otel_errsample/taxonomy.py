@@ -6,8 +6,6 @@ which rules compare them.
 
 from __future__ import annotations
 
-import errno
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -313,61 +311,8 @@ MYSQL: Final[dict[int, Advice]] = _spread(
     ("connection", "retry", (2006, 2013, 2055, 4031)),
 )
 
-_ERRNO_NAMES: Final[dict[str, tuple[str, str, str]]] = {
-    "ECONNREFUSED": ("connection", "backoff", "error"),
-    "ECONNRESET": ("connection", "retry", "error"),
-    "EPIPE": ("connection", "retry", "error"),
-    "EHOSTUNREACH": ("connection", "backoff", "error"),
-    "ENETUNREACH": ("connection", "backoff", "error"),
-    "ENETDOWN": ("connection", "backoff", "error"),
-    "ETIMEDOUT": ("timeout", "backoff", "error"),
-    "EAGAIN": ("resource", "backoff", "error"),
-    "EMFILE": ("resource", "backoff", "error"),
-    "ENFILE": ("resource", "backoff", "error"),
-    "ENOMEM": ("resource", "backoff", "error"),
-    "ENOBUFS": ("resource", "backoff", "error"),
-    "EADDRNOTAVAIL": ("resource", "backoff", "error"),
-    "ENOSPC": ("resource", "free_resource", "fatal"),
-    "EDQUOT": ("resource", "free_resource", "fatal"),
-    "EACCES": ("config", "fix_config", "error"),
-    "EPERM": ("config", "fix_config", "error"),
-    "ENOENT": ("config", "fix_config", "error"),
-    "EADDRINUSE": ("config", "fix_config", "error"),
-    "EAI_AGAIN": ("connection", "backoff", "error"),
-    "EAI_NONAME": ("config", "fix_config", "error"),
-}
-
-# A connection that was accepted never fails with these: whoever meets them has called somebody.
-NOT_REACHED: Final = frozenset(
-    f"errno:{name}" for name in ("ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "ENETDOWN", "EAI_AGAIN")
-)
-
-
-def _errno_table() -> tuple[dict[int, tuple[str, str, str, str]], dict[int, tuple[str, str, str, str]]]:
-    """Two tables by number, of errno and of getaddrinfo, whose numbers overlap on some systems."""
-    unknown = ("unknown", "none", "error")
-    system = {number: (name, *_ERRNO_NAMES.get(name, unknown)) for number, name in errno.errorcode.items()}
-    resolver = {
-        number: (name, *_ERRNO_NAMES.get(name, unknown))
-        for name, number in vars(socket).items()
-        if name.startswith("EAI_")
-    }
-    return system, resolver
-
-
-ERRNO, ERRNO_RESOLVER = _errno_table()
-# What the builtin classes for one errno stand for, where only the class of an exception is known.
-ERRNO_OF: Final[dict[str, int]] = {
-    "ConnectionRefusedError": errno.ECONNREFUSED,
-    "ConnectionResetError": errno.ECONNRESET,
-    "ConnectionAbortedError": errno.ECONNABORTED,
-    "BrokenPipeError": errno.EPIPE,
-}
-
 # OpenSSL's reason where a certificate is not accepted: no retry changes that, whatever a library calls it.
 BAD_CERTIFICATE: Final = "CERTIFICATE_VERIFY_FAILED"
-# How an error of the system begins, and one that asyncio makes of those of all the addresses of a host.
-ERRNO_TEXTS: Final = ("[Errno ", "Multiple exceptions: [Errno ")
 # How urllib3 says that the retries were spent on answers; the status stands next.
 RETRIED: Final = "too many "
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import re
-import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from otel_errsample import ConfigError, _hot, taxonomy
+from otel_errsample import ConfigError, _hot, errnos, taxonomy
 
 TABLE = taxonomy.load_table()
 CLASSIFIER = _hot.Classifier()
@@ -40,7 +38,7 @@ def advices() -> list[tuple[str, str]]:
     rows = [*taxonomy.HTTP.values(), *taxonomy.SQLSTATE.values(), *taxonomy.AWS.values(), *taxonomy.LABELS.values()]
     rows += [taxonomy.HTTP_OTHER_4XX, taxonomy.HTTP_OTHER_5XX, taxonomy.RETRIABLE, taxonomy.INVALIDATED]
     rows += [(kind, recovery) for _, kind, recovery in taxonomy.GRPC]
-    numbered = (taxonomy.ERRNO, taxonomy.ERRNO_RESOLVER, taxonomy.SQLITE)
+    numbered = (errnos.SYSTEM, errnos.RESOLVER, taxonomy.SQLITE)
     return rows + [row[1:3] for table in numbered for row in table.values()]
 
 
@@ -63,11 +61,6 @@ def test_special_rows_exist() -> None:
 
 def test_every_text_of_sqlite_has_its_row() -> None:
     assert set(taxonomy.SQLITE_TEXTS.values()) <= set(taxonomy.SQLITE)
-
-
-def test_errno_and_resolver_numbers_are_kept_apart() -> None:
-    assert "ECONNREFUSED" == taxonomy.ERRNO[errno.ECONNREFUSED][0]
-    assert ("EAI_AGAIN", "connection", "backoff", "error") == taxonomy.ERRNO_RESOLVER[socket.EAI_AGAIN]
 
 
 @pytest.mark.parametrize(

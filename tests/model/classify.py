@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from otel_errsample import stacktext, taxonomy
+from otel_errsample import errnos, stacktext, taxonomy
 from tests.model.stated import Code, Declared, Found, Rows, name_of, over, stated, stated_by_rows
 
 TABLE = taxonomy.load_table()
@@ -213,7 +213,7 @@ def span_code(attributes: Mapping[str, Any], http: int, rpc: int | None) -> Code
 def own_code(exception: BaseException) -> Code | None:
     """Of the carriers only those of the standard library and the usual attributes: enough for generated exceptions."""
     if isinstance(exception, OSError):
-        row = taxonomy.ERRNO.get(exception.errno) if isinstance(exception.errno, int) else None
+        row = errnos.SYSTEM.get(exception.errno) if isinstance(exception.errno, int) else None
         return Code(f"errno:{row[0]}", *row[1:]) if row else None
     if row_of(type(exception))[0] != "Exception" or type(exception) is Exception:
         return None
@@ -382,5 +382,5 @@ def fault_of(kind: str, span_kind: str, library: bool, decided: Code | None, cho
         return "unknown" if kind == "unknown" else "self"
     if not library and (kind == "auth" or (kind == "client" and span_kind != "INTERNAL")):
         return "caller"
-    called = library or (chosen is not None and chosen.text in taxonomy.NOT_REACHED)
+    called = library or (chosen is not None and chosen.text in errnos.NOT_REACHED)
     return "dependency" if transient and called else "self"
