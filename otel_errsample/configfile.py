@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from otel_errsample.errors import ConfigError, RuleError
@@ -27,6 +29,8 @@ class ConfigFile:
     """
 
     def __init__(self, path: str) -> None:
+        with suppress(OSError):  # no current directory
+            path = os.path.abspath(path)  # noqa: PTH100  the same file whatever chdir does, and its links as they are
         self.path = path
         self.document = Document(path)
         self.problem = ""

@@ -71,6 +71,20 @@ def test_what_is_new_and_good_is_put_in_force_and_said_in_one_line(
     assert [("INFO", f"{used.path} has changed: 1 rules")] == messages(caplog)
 
 
+def test_a_file_named_from_the_directory_of_the_start_is_found_after_chdir(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.yaml").write_text("rules: keep")
+    used = Used(Path("a.yaml"))
+    used.start()
+    monkeypatch.chdir("/")
+    used.path = tmp_path / "a.yaml"
+    used.write("rules: drop")
+    assert "" == used.file.problem
+    assert Rules.parse("drop") == used.file.document.rules
+
+
 def test_a_file_that_says_the_same_changes_nothing(used: Used, caplog: pytest.LogCaptureFixture) -> None:
     used.write("rules: keep  # touched")
     assert ([], []) == (used.applied, messages(caplog))

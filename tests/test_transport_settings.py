@@ -120,6 +120,15 @@ def test_a_file_that_cannot_be_read_is_warned_of_and_kept(tmp_path: Path) -> Non
     )
 
 
+def test_a_file_named_from_the_directory_of_the_start_stays_the_same_after_chdir(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "roots.pem").touch()
+    monkeypatch.chdir(tmp_path)
+    settings, warnings = read(CERTIFICATE="roots.pem")
+    assert (str(tmp_path / "roots.pem"), {}) == (settings.certificate, warnings)
+
+
 def test_a_client_key_alone_is_ignored_with_a_warning() -> None:
     settings, warnings = read(CLIENT_KEY=__file__)
     assert settings.client_key is None

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,6 +124,8 @@ class _Environment:
                 pass
         except (OSError, ValueError):
             self.complain(suffix, "is expected to name a readable file; nothing is sent until it does")
+        with suppress(OSError):  # no current directory
+            path = os.path.abspath(path)  # noqa: PTH100  the same file whatever chdir does, and its links as they are
         return path
 
 
