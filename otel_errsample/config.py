@@ -36,6 +36,13 @@ def _is_internal_domain(text: str) -> bool:
     return is_internal_domain(text)
 
 
+def _kind_flaw(name: str) -> Flaw | None:
+    if name in ALSO:
+        return None
+    near = get_close_matches(name[:40], ALSO, n=1)
+    return Flaw(name, f"is none of {', '.join(ALSO)}", name, f"did you mean {near[0]!r}?" if near else "")
+
+
 def _pattern_flaw(pattern: str) -> Flaw | None:
     from otel_errsample.patterns import flaw  # for those who have some
 
@@ -195,6 +202,7 @@ SETTINGS: Final = (
         "What is taken out besides: [IP addresses, phone numbers, card numbers, all that stands in "
         "quotes](docs/scrubbing.md#what-else-can-be-taken-out).",
         choices=ALSO,
+        flaw=_kind_flaw,
         guards=True,
     ),
     Setting(

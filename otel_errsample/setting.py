@@ -133,7 +133,7 @@ class Setting(NamedTuple):
         if accepted is not None:
             return accepted
         for place, flaw in self.flaws(value):
-            at = f" at {flaw.piece!r}" if flaw.piece else ""
+            at = f" at {flaw.piece!r}" if flaw.piece not in ("", flaw.part) else ""
             hint = flaw.hint and f"; hint: {flaw.hint}"
             raise ConfigError(f"{self.argument}[{place}] {flaw.message}{at}, got {flaw.part!r}{hint}")
         listed = f"a list or tuple of {self.listed or 'non-empty strings'}"

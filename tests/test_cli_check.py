@@ -87,6 +87,15 @@ def test_the_problems_of_patterns_are_marked_where_they_are(command: Command) ->
     ] == command("check", path).out.splitlines()[:3]
 
 
+def test_a_name_of_a_list_that_is_none_is_marked_where_it_is(command: Command) -> None:
+    path = command.write("r.yaml", "settings:\n  scrub_also: [quoted, ips]\n")
+    assert [
+        f"{path}:2:24: 'scrub_also': this is none of ip_addresses, phone_numbers, card_numbers, quoted",
+        "      scrub_also: [quoted, ips]",
+        "                           ^^^",
+    ] == command("check", path).out.splitlines()[:3]
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

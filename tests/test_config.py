@@ -236,6 +236,15 @@ def test_a_bad_value_in_code_is_refused_with_expectation_value_and_hint(
     )
 
 
+def test_a_name_of_a_list_that_is_none_is_named_with_the_nearest() -> None:
+    with pytest.raises(ConfigError) as caught:
+        Read({}, scrub_also=["quoted", "ip_adresses"])
+    assert str(caught.value) == (
+        "scrub_also[1] is none of ip_addresses, phone_numbers, card_numbers, quoted, got 'ip_adresses'; "
+        "hint: did you mean 'ip_addresses'?"
+    )
+
+
 def test_an_unknown_setting_in_code_is_refused() -> None:
     with pytest.raises(ConfigError, match="'max_queue_size' is no setting; hint: the settings are dry_run, enabled, "):
         Read({}, max_queue_size=2048)

@@ -395,7 +395,11 @@ def test_what_an_operator_asked_for_and_cannot_have_leaves_no_message(
             OURS[0],
             "number 1 needs RE2, which is not installed (pip install 'otel-errsample[re2]')",
         ),
-        "bad kind": ("SCRUB_ALSO", "ip_adresses", "card_numbers, quoted"),
+        "bad kind": (
+            "SCRUB_ALSO",
+            "ip_adresses",
+            "number 1 is none of ip_addresses, phone_numbers, card_numbers, quoted (did you mean 'ip_addresses'?)",
+        ),
         "bad file": ("CONFIG", str(path), "unknown key 'nonsense'"),
         "no RE2 for a file": ("CONFIG", str(path), "this needs RE2, which is not installed"),
     }[how]

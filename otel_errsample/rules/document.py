@@ -161,8 +161,9 @@ def _setting(setting: Setting, node: Node, source: str, report: Report) -> objec
     for place, flaw in flaws:
         item = node.items[place] if isinstance(node, Sequence) else node
         if isinstance(item, Scalar):
-            at = item.origin(source)(max(0, item.text.find(flaw.piece)))
-            report.add(at, flaw.piece or item.text, f"'{setting.argument}': this {flaw.message}", flaw.hint)
+            piece = flaw.piece if flaw.piece in item.text else ""
+            at = item.origin(source)(item.text.find(piece))
+            report.add(at, piece or item.text, f"'{setting.argument}': this {flaw.message}", flaw.hint)
     if accepted is None and not flaws:
         wanted = setting.expectation
         if isinstance(setting.default, tuple):
