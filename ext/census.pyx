@@ -1,6 +1,6 @@
 """What the errors were: how many of each kind, from each source, of each class and code.
 
-Every error is counted once in each of these, in memory of a fixed size: 27 KB and the texts of a hundred classes and a
+Every error is counted once in each of these, in memory of a fixed size: 28 KB and the texts of a hundred classes and a
 hundred codes. Classes and codes have places in the order in which they are first met and keep them, since a count that
 moved from one name to another would be a count that goes back; those that come after a hundred share one place.
 """
