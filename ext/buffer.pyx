@@ -1,6 +1,6 @@
 """Encoded spans waiting for acknowledgement, under one hard byte budget.
 
-A record is one malloc'd block: 56 bytes of header and the encoded span, so a buffered span costs its wire size plus
+A record is one block of memory: 56 bytes of header and the encoded span, so a buffered span costs its wire size plus
 72 bytes and is invisible to the garbage collector. Records wait in lanes by worth; when the budget is spent the
 oldest record of the least valuable lane goes first. What is in flight is charged but never evicted.
 
@@ -11,9 +11,9 @@ signal handlers and finalisers. References dropped by an eviction are parked and
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.object cimport PyObject
-from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc
+from cpython.ref cimport Py_INCREF, Py_XDECREF
+from libc.stdint cimport uint32_t, uint64_t
+from libc.stdlib cimport free
 from libc.string cimport memcpy
 
 cdef extern from "pythread.h" nogil:
@@ -39,39 +39,6 @@ cdef enum:
     WAKE_FIRST = 1          # the buffer is empty and any span arrives
     WAKE_ERROR = 2          # no error is waiting and one arrives
     WAKE_FULL = 4           # a batch is complete
-
-cdef enum:
-    RECORD_OVERHEAD = 16    # what malloc adds to a block, glibc 2.36 on 64 bit
-    TWIN_ROOM = 24          # a Twin and what aligns it
-    OBJECT_FACTOR = 3       # a span kept as Python objects weighs about three times its encoding
-
-
-cdef struct Record:
-    Record* next
-    PyObject* group         # owned; a Group holds bytes only, so dropping it runs no code
-    PyObject* span          # owned; NULL where the record is bytes
-    uint64_t sequence
-    uint64_t carried        # given back to the limiter when the span is lost
-    uint32_t limiter
-    uint32_t slot
-    uint32_t size           # of the encoded span
-    uint8_t lane
-    uint8_t maybe_delivered     # sent at least once without an answer
-    uint8_t twofold             # a Twin follows the data
-    char[1] data
-
-
-cdef inline size_t charge_of(Record* record) noexcept:
-    if record.span != NULL:
-        return OBJECT_FACTOR * <size_t> record.size
-    return sizeof(Record) + RECORD_OVERHEAD + record.size + record.twofold * TWIN_ROOM
-
-
-cdef inline void release(Record* record) noexcept:
-    if record.twofold:
-        release_twin(record)
-    Py_DECREF(<object> record.group)
-    free(record)
 
 
 @cython.final
@@ -120,6 +87,7 @@ cdef class Buffer:
     cdef bint asleep
     cdef size_t full_count, full_size   # a complete batch
     cdef PyThread_type_lock bell
+    cdef Blocks blocks                  # of records that are gone, within the budget too
 
     def __cinit__(self, Ledger ledger, Limits limits, size_t capacity, size_t reserve, size_t full_count,
                   size_t full_size):
@@ -129,6 +97,7 @@ cdef class Buffer:
         self.limit = capacity - reserve
         self.full_count = full_count
         self.full_size = full_size
+        self.blocks.most = min(MOST_KEPT, self.limit // 4)
         self.bell = PyThread_allocate_lock()
         if self.bell == NULL:
             raise MemoryError("no lock for the buffer")
@@ -139,6 +108,7 @@ cdef class Buffer:
         for lane in range(LANES):
             self.discard(lane)
         self.release_parked()
+        free_blocks(&self.blocks)
         if self.bell != NULL:
             PyThread_free_lock(self.bell)
 
@@ -153,10 +123,9 @@ cdef class Buffer:
         """
         cdef Record* record
         cdef bint twofold = keeper is not None or self.twofold and lane >= LANE_REPEATED and span is None
-        cdef size_t block = sizeof(Record) + (size if span is None else 0) + twofold * TWIN_ROOM
         if self.closed:
             return AFTER_SHUTDOWN       # shutdown came while the span was on its way here
-        record = <Record*> malloc(block)
+        record = new_record(&self.blocks, block_of(size if span is None else 0, twofold))
         if record == NULL:
             return BUFFER_FULL
         record.next = NULL
@@ -179,7 +148,7 @@ cdef class Buffer:
                 self.refusing = True
             # The caller still owns a reference to `span`, so this cannot run a finaliser.
             Py_XDECREF(record.span)
-            free(record)
+            free(record)    # and not kept: the budget is spent
             self.release_parked()
             return BUFFER_FULL
         Py_INCREF(group)
@@ -250,7 +219,7 @@ cdef class Buffer:
         self.used -= charge_of(record)
         self.refusing = False
         if record.span == NULL:
-            release(record)
+            release(&self.blocks, record)
         else:
             record.next = self.parked
             self.parked = record
@@ -263,7 +232,7 @@ cdef class Buffer:
             record = self.parked
             self.parked = record.next
             span = record.span
-            release(record)
+            release(&self.blocks, record)
             Py_XDECREF(span)
         if self.undecided is not None:
             self.undecided.free_gone()
@@ -304,6 +273,8 @@ cdef class Buffer:
         self.used += size
         if self.used > self.peak:
             self.peak = self.used
+        if self.used + self.blocks.kept > self.capacity:
+            free_blocks(&self.blocks)
 
     cdef void discard(self, int lane) noexcept:
         """Free a lane without counting."""
@@ -363,6 +334,11 @@ cdef class Buffer:
     # -- what the worker asks
 
     @property
+    def kept_bytes(self):
+        """Memory of spans that are gone, for those that come; never more than the budget has room for. For tests."""
+        return self.blocks.kept
+
+    @property
     def newest(self):
         """Sequence number of the newest span ever admitted."""
         return self.sequence
@@ -418,6 +394,8 @@ cdef class Buffer:
     def close(self):
         """Admit nothing more."""
         self.closed = True
+        self.blocks.most = 0
+        free_blocks(&self.blocks)
 
     def give_up(self):
         """End every waiting span undelivered (or with delivery unknown where it was sent without an answer), except

@@ -261,6 +261,7 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def agree(self) -> None:
         assert self.model.used == self.buffer.used
+        assert self.buffer.used + self.buffer.kept_bytes <= self.buffer.capacity
         assert [len(lane) for lane in self.model.lanes] == self.buffer.lanes
         endings = {name: count for name, count in self.ledger.endings.items() if count}
         assert self.model.endings == endings
