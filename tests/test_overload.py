@@ -49,12 +49,13 @@ def test_a_million_spans_that_find_no_room_are_a_count_and_a_line(caplog: pytest
     assert stats.peak_buffer_bytes <= 1 << 16
     assert eventually(lambda: any("found no room" in line for line in caplog.messages))
     processor.shutdown(50)
-    # Of losing them, of the receiver that takes nothing, and of what is lost at the end.
-    assert [1, 1, 1] == [
-        len([line for line in caplog.messages if said in line])
-        for said in ("no room", "cannot be delivered", "shut down")
+    # Of losing them, at the first and at the end, of the receiver that takes nothing, and of what is lost at the end.
+    crowded = [int(line.split()[0]) for line in caplog.messages if "no room" in line]
+    assert (True, 1_000_001) == (len(crowded) <= 2, sum(crowded))
+    assert [1, 1] == [
+        len([line for line in caplog.messages if said in line]) for said in ("cannot be delivered", "shut down")
     ]
-    assert 3 == len(caplog.messages)
+    assert len(crowded) + 2 == len(caplog.messages)
 
 
 @pytest.mark.scenario("H6")
