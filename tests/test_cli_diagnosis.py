@@ -56,6 +56,17 @@ def test_what_is_active_is_told(provider: TracerProvider, monkeypatch: pytest.Mo
     provider.shutdown()
 
 
+def test_a_variable_that_is_refused_is_not_where_a_setting_is_from(
+    provider: TracerProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_ERRSAMPLE_SCOPE", "pth")
+    monkeypatch.setenv("OTEL_ERRSAMPLE_FLUSH_ERRORS_MS", "99999999")  # which is as the nearest bound
+    provider.add_span_processor(ErrorSpanProcessor())
+    sources = {name: (value, source) for name, value, source in looked().settings}
+    assert ("path", "default") == sources["scope"]
+    assert ("60000", "OTEL_ERRSAMPLE_FLUSH_ERRORS_MS") == sources["flush_errors_ms"]
+
+
 def test_each_setting_says_where_it_is_from(
     provider: TracerProvider, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

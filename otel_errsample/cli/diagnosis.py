@@ -6,7 +6,7 @@ import logging
 import os
 import platform
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -195,18 +195,25 @@ def _look_at_processor(active: Active, processor: ErrorSpanProcessor) -> None:
     if stats.config_problem:
         active.problems.append(stats.config_problem)
     in_file = processor._file.document.settings if processor._file is not None else {}
-    expected = Settings.from_env(os.environ, lambda *_: None, in_file)
+    refused: set[str] = set()
+    expected = Settings.from_env(os.environ, lambda variable, _: refused.add(variable), in_file)
+    without = Settings.from_env({}, lambda *_: None, in_file)
+    # One that is out of range counts with the nearest bound, any other bad one not at all.
+    unused = {row.variable for row in SETTINGS if getattr(expected, row.argument) == getattr(without, row.argument)}
     for row in SETTINGS:
         value = getattr(processor._settings, row.argument)
         if row.argument not in ("rules", "config"):
-            active.settings.append((row.argument, _text(value), _source(row.argument, value, expected, in_file)))
+            source = _source(row.argument, value, expected, in_file, refused & unused)
+            active.settings.append((row.argument, _text(value), source))
 
 
-def _source(argument: str, value: object, expected: Settings, in_file: Mapping[str, object]) -> str:
+def _source(
+    argument: str, value: object, expected: Settings, in_file: Mapping[str, object], unused: Container[str]
+) -> str:
     (row,) = (row for row in SETTINGS if row.argument == argument)
     if value != getattr(expected, argument):
         return "code, or OTEL_CONFIG_FILE"
-    if os.environ.get(row.variable, "").strip():
+    if os.environ.get(row.variable, "").strip() and row.variable not in unused:
         return row.variable
     if argument in in_file:
         return os.environ.get("OTEL_ERRSAMPLE_CONFIG", "the file")
