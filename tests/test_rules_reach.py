@@ -62,6 +62,8 @@ def test_tests_that_are_never_true_together_are_named(condition: str, expected: 
 @pytest.mark.parametrize(
     "condition",
     [
+        "x.y in (true, 1.0) and x.y in (1.0)",
+        'x.y in (false, 0) and x.y in (0, "a")',
         "not a.b < 5 and not a.b >= 5",  # text, for instance
         'a.b exists and not a.b < 5 and not a.b >= 5 and not a.b < "x" and not a.b >= "x" and not a.b in (true, false)',
         "not a.b < 5 and not a.b >= 5 and a.b != 3",  # not a number

@@ -215,7 +215,8 @@ def _samples(operand: Operand, tests: Sequence[Predicate]) -> list[object]:
         return [*CHOICES[operand.name], *third, None]
     constants = [value for test in tests for value in _wanted(test)]
     texts = {value for value in constants if isinstance(value, str)}
-    numbers = sorted({value for value in constants if isinstance(value, int | float)})
+    # True equals 1 and would take its place.
+    numbers = sorted({value for value in constants if isinstance(value, int | float) and not isinstance(value, bool)})
     # Right after a text comes the one with a NUL more; what is between two numbers all compares alike.
     between = [
         value
