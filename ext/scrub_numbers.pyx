@@ -7,7 +7,7 @@ forward, or forward to the end of what it finds, so that any text takes linear t
 from libc.stdint cimport uint8_t
 
 cdef enum:
-    PHONE_GROUPS = 6        # of digits in a phone number
+    PHONE_GROUPS = 8        # of digits in a phone number: +33 (0) 6 12 34 56 78
     PHONE_DIGITS = 15       # of an international number (E.164)
 
 cdef struct DigitGroups:    # of a number
@@ -36,26 +36,37 @@ cdef inline bint in_number(const Text* t, Py_ssize_t at) noexcept nogil:
 
 
 cdef bint card(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
-    """The number of a payment card: 13 to 19 digits in groups, an issuer's beginning, Luhn's check digit."""
+    """The number of a payment card: 13 to 19 digits in groups, an issuer's beginning, Luhn's check digit.
+
+    Of several groups as many as are one: its date or its security code may follow.
+    """
     cdef uint8_t[19] digits
     cdef int count = 0
-    cdef int total = 0
-    cdef int i
     cdef Py_ssize_t end = at
+    cdef Py_ssize_t found = at
     if t.s[at] < c"2" or t.s[at] > c"6" or not at_word(t, at) or at > t.low and t.s[at - 1] in b".-":
         return False
     while end < t.n and count < 19:
         if is_class(t.s[end], C_DIGIT):
             digits[count] = t.s[end] - c"0"
             count += 1
+            if (
+                count >= 13 and not (end + 1 < t.n and is_class(t.s[end + 1], C_DIGIT | C_LETTER))
+                and is_checked(digits, count)
+            ):
+                found = end + 1
         elif not ((t.s[end] == c" " or t.s[end] == c"-") and digit_at(t, end + 1)):
             break
         end += 1
-    if count < 13 or end < t.n and is_class(t.s[end], C_DIGIT | C_LETTER):
-        return False
+    return find_from(t, at, found, f)
+
+
+cdef bint is_checked(const uint8_t* digits, int count) noexcept nogil:
+    cdef int total = 0
+    cdef int i
     for i in range(count):
         total += digits[count - 1 - i] if i % 2 == 0 else 2 * digits[count - 1 - i] % 10 + digits[count - 1 - i] // 5
-    return total % 10 == 0 and find_from(t, at, end, f)
+    return total % 10 == 0
 
 
 cdef bint phone(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
