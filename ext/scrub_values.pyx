@@ -204,13 +204,15 @@ cdef Py_ssize_t quoted_end(const Text* t, Py_ssize_t at, Py_ssize_t depth) noexc
 
 cdef bint sentence(const Text* t, Py_ssize_t at) noexcept nogil:
     """Whether the first quoted text after a bracket is a sentence: `['This field is required.']`."""
+    cdef Text near = t[0]
     cdef Py_ssize_t end = min(t.n, at + LONGEST_SENTENCE)
     cdef int blanks = 0
+    near.n = end
     while at < end and not is_class(t.s[at], C_QUOTE):
         at += 1
     if at + 1 >= end or not is_class(t.s[at + 1], C_UPPER):
         return False
-    end = min(quoted_end(t, at, 0), end)
+    end = quoted_end(&near, at, 0)
     at += 1
     while at < end:
         blanks += t.s[at] == c" "
@@ -267,32 +269,38 @@ cdef bint secret_value(const Text* t, Py_ssize_t at, int manner, Find* f) noexce
     """The value of a secret name that begins at `at`, if it is one."""
     cdef Py_ssize_t end
     cdef Py_ssize_t depth
-    while at < t.n and (t.s[at] == c" " or t.s[at] == c"\t"):
-        at += 1
-    if at + 1 < t.n and is_class(t.s[at], C_LETTER) and (t.s[at + 1] == c"'" or t.s[at + 1] == c'"'):
-        at += 1             # b'...'
-    depth = backslashes(t, at)
-    at += depth
-    if at >= t.n or is_class(t.s[at], C_BLANK):
-        return False
-    if is_class(t.s[at], C_QUOTE):
-        end = quoted_end(t, at, depth)
-        at += 1
-        if harmless(t, at, end) or manner == SAID_WEAK and not (end - at >= 8 and made_up(t, at, end, C_CREDENTIAL)):
+    while True:
+        while at < t.n and (t.s[at] == c" " or t.s[at] == c"\t"):
+            at += 1
+        if at + 1 < t.n and is_class(t.s[at], C_LETTER) and (t.s[at + 1] == c"'" or t.s[at + 1] == c'"'):
+            at += 1             # b'...'
+        depth = backslashes(t, at)
+        at += depth
+        if at >= t.n or is_class(t.s[at], C_BLANK):
             return False
-        return find_from(t, f.start if credentials(t, at, f) and f.start < end else at, end, f)
-    if credentials(t, at, f):
-        return f.end > f.start
-    if t.s[at] == c"<" and described(t, at):
-        return False
-    if t.s[at] in b"([{":
-        if manner != ASSIGNED or sentence(t, at):
+        if is_class(t.s[at], C_QUOTE):
+            end = quoted_end(t, at, depth)
+            at += 1
+            if harmless(t, at, end):
+                return False
+            if manner == SAID_WEAK and not (end - at >= 8 and made_up(t, at, end, C_CREDENTIAL)):
+                return False
+            return find_from(t, f.start if credentials(t, at, f) and f.start < end else at, end, f)
+        if credentials(t, at, f):
+            return f.end > f.start
+        if t.s[at] == c"<" and described(t, at):
             return False
-        end = bracket_end(t, at)
-        return not harmless(t, at, min(end + 1, t.n)) and find_from(t, at + 1, end, f)
-    end = run_of(t, at, C_KEY)
-    if end < t.n and t.s[end] == c"(" and end > at:
-        return manner == ASSIGNED and secret_value(t, end + 1, manner, f)      # SecretStr('...')
+        if t.s[at] in b"([{":
+            if manner != ASSIGNED or sentence(t, at):
+                return False
+            end = bracket_end(t, at)
+            return not harmless(t, at, min(end + 1, t.n)) and find_from(t, at + 1, end, f)
+        end = run_of(t, at, C_KEY)
+        if end == at or not stands(t, end, b"(", 1):
+            break
+        if manner != ASSIGNED:
+            return False
+        at = end + 1        # SecretStr('...'); no call of its own, since stacks of threads may be small
     end = bare_end(t, at, min(t.n, at + JUDGED + 1))
     if harmless(t, at, end) or manner == SAID_SECRET and goes_on(t, at, end):
         return False

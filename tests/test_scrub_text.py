@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -127,7 +129,8 @@ def test_any_text_is_survived_and_its_cleaned_form_is_of_pieces_of_it(text: str)
 @pytest.mark.parametrize(
     "unit",
     ["token:", "token: '", "password='", "@", "a@", "u:p@", "://", "--password ", "-----BEGIN ", "eyJ", "key=(", "[",
-     "cookie:", 'input "x": "', "Key (", "'a', ", "Failing row contains (", "ghp_", "\\", "password: [", "A", "b"],
+     "cookie:", 'input "x": "', "Key (", "'a', ", "Failing row contains (", "ghp_", "\\", "password: [", "A", "b",
+     "pwd=[\\\"A b c."],
     ids=repr,
 )  # fmt: skip
 def test_the_work_grows_with_the_text_and_no_faster(unit: str) -> None:
@@ -135,3 +138,16 @@ def test_the_work_grows_with_the_text_and_no_faster(unit: str) -> None:
     text = unit * (65_536 // len(unit))
     for _ in range(20):
         assert scrub_text(text)[0]
+
+
+def test_a_thread_with_a_small_stack_survives_calls_in_calls() -> None:
+    found: list[int] = []
+    before = threading.stack_size(256 * 1024)
+    try:
+        thread = threading.Thread(target=lambda: found.append(scrub_text("pwd=" + "a(" * 24_000)[1]))
+        thread.start()
+    finally:
+        threading.stack_size(before)
+    thread.join(60)
+    assert [0] == found
+    assert ("pwd=a(b([redacted]))", 1) == scrub_text("pwd=a(b(q7hunter2))")
