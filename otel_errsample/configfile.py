@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Final
 
 from otel_errsample.errors import ConfigError, RuleError
-from otel_errsample.rules.document import Document, load, text_of
+from otel_errsample.rules.document import Document, content_of, load
 from otel_errsample.watch import FileWatch
 
 logger = logging.getLogger("otel_errsample")
@@ -18,7 +18,7 @@ logger = logging.getLogger("otel_errsample")
 # Different mistakes of a file that nobody gets right, each worth a line.
 MOST_SAID: Final = 100
 
-_ASKS_TO_SCRUB: Final = re.compile(r"""scrub_also|scrub_patterns|scrub['"]?[ \t]*:[ \t]*['"]?strict""")
+_ASKS_TO_SCRUB: Final = re.compile(r"""scrub_also|scrub_patterns|scrub['"]?\s*:(?!\s*['"]?(?:default|off)\b)""")
 
 
 class ConfigFile:
@@ -103,9 +103,10 @@ class ConfigFile:
 def asks_to_scrub(path: str) -> bool:
     """Whether a file, of which nothing else may be understood, wants more taken out than is by default."""
     try:
-        return _ASKS_TO_SCRUB.search(text_of(path)) is not None
-    except (OSError, RuleError):
+        content = content_of(path).replace(b"\0", b"")  # every other byte of UTF-16
+    except OSError:
         return False
+    return _ASKS_TO_SCRUB.search(content.decode("utf-8", "replace")) is not None
 
 
 def _unreadable(path: str, error: OSError) -> str:

@@ -176,6 +176,8 @@ class TestStart:
         [
             ("scrub_also: [x]", True),
             ('"scrub" : "strict"', True),
+            ("scrub: Strict", True),
+            ("scrub:\n  # nothing\n  strict", True),
             ("scrub: default", False),
             ("scrub: off", False),
             ("a: [", False),
@@ -187,6 +189,14 @@ class TestStart:
         with pytest.raises(RuleError):
             used.start()
         assert ({"scrub": "strict"} if strict else {}) == used.file.document.settings
+
+    @pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+    def test_so_does_one_in_another_encoding(self, tmp_path: Path, encoding: str) -> None:
+        used = Used(tmp_path / "a.yaml")
+        used.path.write_text("# für alle\nsettings: {scrub: strict}\n", encoding=encoding)
+        with pytest.raises(RuleError, match="is expected to be UTF-8"):
+            used.start()
+        assert {"scrub": "strict"} == used.file.document.settings
 
     def test_nothing_is_looked_at_before_somebody_can_take_it_over(self, tmp_path: Path) -> None:
         used = Used(tmp_path / "a.yaml")

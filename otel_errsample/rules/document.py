@@ -44,8 +44,8 @@ def load(path: str | os.PathLike[str]) -> Document:
     return read(text_of(path), os.fspath(path))
 
 
-def text_of(path: str | os.PathLike[str]) -> str:
-    """The text of a file, as much as is ever looked at. Raises as `load` does."""
+def content_of(path: str | os.PathLike[str]) -> bytes:
+    """What a file holds, as much as is ever looked at. Raises OSError."""
     source = os.fspath(path)
     if "\0" in source:
         raise OSError(f"{source!r} cannot be the name of a file")
@@ -53,7 +53,13 @@ def text_of(path: str | os.PathLike[str]) -> str:
     if not stat.S_ISREG(Path(source).stat().st_mode):
         raise OSError(errno.EINVAL, "it is not a regular file", source)
     with Path(source).open("rb") as file:
-        data = file.read(4 * nodes.MAX_TEXT + 1)  # UTF-8 has at most 4 bytes a character
+        return file.read(4 * nodes.MAX_TEXT + 1)  # UTF-8 has at most 4 bytes a character
+
+
+def text_of(path: str | os.PathLike[str]) -> str:
+    """The text of a file. Raises as `load` does."""
+    source = os.fspath(path)
+    data = content_of(path)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
