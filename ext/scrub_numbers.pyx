@@ -92,7 +92,7 @@ cdef bint phone(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
         return find_from(t, at, end, f)
     if t.s[at] != c"0":
         return False
-    read_groups(t, at, 12, &groups)
+    read_groups(t, at, 12 if digit_at(t, at + 2) else 10, &groups)     # five groups of two: another number may follow
     return is_national(t, at, &groups) and not in_number(t, groups.end) and find_from(t, at, groups.end, f)
 
 
