@@ -95,6 +95,8 @@ class Setting(NamedTuple):
         if not text:
             return fallback
         if isinstance(self.default, str):
+            # The specification of OpenTelemetry's variables wants the members of an enum read whatever their case.
+            text = text.lower() if self.choices else text
             return text if self.accepted(text) is not None else self._refused(fallback, str(fallback), warn)
         if isinstance(self.default, tuple):
             return self._list_from_text(text, fallback, warn)

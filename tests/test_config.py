@@ -60,6 +60,21 @@ def test_the_defaults_are_those_of_the_design() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [setting for setting in SETTINGS if setting.choices and type(setting.default) is str],
+    ids=lambda s: s.variable,
+)
+def test_a_choice_is_read_whatever_its_case(setting: Setting) -> None:
+    """As OpenTelemetry's specification wants it; code and files, which are checked, have to be exact."""
+    for choice in setting.choices:
+        for text in (choice.upper(), choice.title(), f" {choice} "):
+            read = Read({setting.variable: text})
+            assert (choice, []) == (getattr(read.settings, setting.argument), read.warnings)
+    with pytest.raises(ConfigError):
+        Read({}, **{setting.argument: setting.choices[0].upper()})
+
+
 def test_every_field_has_a_row() -> None:
     fields = [field.name for field in dataclasses.fields(Settings) if field.name != "ignored"]
     assert [setting.argument for setting in SETTINGS] == fields
