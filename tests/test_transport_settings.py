@@ -73,7 +73,6 @@ def test_only_the_general_http_endpoint_gets_the_path_of_traces() -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "field"),
     [
-        pytest.param("PROTOCOL", "http/json", "protocol", id="http/json"),
         pytest.param("PROTOCOL", "SECRET", "protocol", id="protocol"),
         pytest.param("ENDPOINT", "ftp://SECRET:1", "endpoint", id="scheme"),
         pytest.param("ENDPOINT", "http://SECRET:99999", "endpoint", id="port"),
@@ -95,6 +94,13 @@ def test_a_bad_value_costs_one_warning_and_the_default_is_taken(variable: str, v
     assert [f"OTEL_EXPORTER_OTLP_{variable}"] == list(warnings)
     assert "SECRET" not in "".join(warnings.values())
     assert value not in "".join(warnings.values()) or value in ("0", "none", "-1")
+
+
+def test_another_protocol_over_http_stays_on_http() -> None:
+    settings, warnings = read(PROTOCOL="http/json", ENDPOINT="http://c:4318")
+    assert ("http/protobuf", "http://c:4318/v1/traces") == (settings.protocol, settings.endpoint)
+    expected = "is expected to be one of grpc, http/protobuf; http/protobuf is used"
+    assert {"OTEL_EXPORTER_OTLP_PROTOCOL": expected} == warnings
 
 
 def test_good_headers_survive_a_bad_neighbour() -> None:

@@ -65,7 +65,10 @@ class OtlpSettings:
         `warn(variable, message)` is called at most once for a variable; the message never holds the variable's value.
         """
         env = _Environment(environ, warn)
-        protocol = env.choice("PROTOCOL", {"grpc": "grpc", "http/protobuf": "http/protobuf"}, "grpc")
+        # Receivers take http/json and http/protobuf at the same address; gRPC would find nobody there.
+        over_http = env.get("PROTOCOL").lower().startswith("http")
+        choices = {"grpc": "grpc", "http/protobuf": "http/protobuf"}
+        protocol = env.choice("PROTOCOL", choices, "http/protobuf" if over_http else "grpc")
         address = _endpoint(env, protocol)
         headers = _headers(env, protocol, address)
         client_key, client_certificate = env.file("CLIENT_KEY"), env.file("CLIENT_CERTIFICATE")
