@@ -20,6 +20,7 @@ from tests.servers.harness import PATIENCE, Program, ask
 from tests.servers.packages import require
 from tests.servers.playing import Arrived, played
 from tests.servers.table import ROWS
+from tests.waiting import eventually
 
 NEVER = Reply(delay=10 * PATIENCE)
 OURS = {"SIDE": "ours", "LINE": ""}
@@ -62,29 +63,37 @@ def test_a_worker_killed_in_an_export_is_followed_by_one_that_exports() -> None:
         assert [1] == numbers
 
 
+def held_in(spool: Path) -> dict[Path, int]:
+    """The finished files of a spool, each with the number of its errors."""
+    return {file: len(list(Remains(file.read_bytes()))) for file in spool.glob("*.spool")}
+
+
 @pytest.mark.scenario("G5")
 @pytest.mark.parametrize("kind", ["sync", "gthread", "gevent"])
 def test_the_errors_of_a_killed_worker_are_sent_by_a_sibling(kind: str, tmp_path: Path) -> None:
     require(("gunicorn", "gevent"))
+    spool = tmp_path / "spool"
     away = threading.Event()
     away.set()
     with Receiver(script=lambda payload: unavailable() if away.is_set() else Reply()) as receiver:
         application = "tests.servers.apps.wsgi:application"
         options = ("--bind=127.0.0.1:0", "--workers=2", f"--worker-class={kind}", application)
-        variables = {"OTEL_ERRSAMPLE_FLUSH_ERRORS_MS": "0", "OTEL_ERRSAMPLE_SPOOL_DIR": str(tmp_path / "spool")}
+        variables = {"OTEL_ERRSAMPLE_FLUSH_ERRORS_MS": "0", "OTEL_ERRSAMPLE_SPOOL_DIR": str(spool)}
         with Program((sys.executable, "-m", "gunicorn", *options), OURS | variables | receiver.environ) as server:
             port = int(server.wait_for(r"127\.0\.0\.1:(\d+)"))
             server.wait_for("Booting worker with pid", 2)
             for number in range(40):
                 ask(port, number)
-            left = {file: len(list(Remains(file.read_bytes()))) for file in (tmp_path / "spool").iterdir()}
-            assert 10 == sum(left.values()), "every fourth request fails"
+            assert eventually(lambda: sum(held_in(spool).values()) == 10), "every fourth request fails"
+            left = held_in(spool)
             file = max(left, key=lambda file: left[file])
             os.kill(int(file.name.partition("-")[0]), signal.SIGKILL)
             killed = time.monotonic()
             away.clear()
             assert receiver.wait_for(10, PATIENCE)
             assert time.monotonic() - killed < EVERY
+            # A worker that boots still has gunicorn's handlers, and would never hear of a SIGTERM.
+            server.wait_for("^loaded$", 3)
             server.signal(signal.SIGTERM)
             server.wait()
         recovered = [

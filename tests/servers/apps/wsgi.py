@@ -8,6 +8,7 @@ from typing import Any
 from tests.servers.apps import telemetry
 
 telemetry.start()
+telemetry.tell("loaded")
 
 
 def application(
