@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 from otel_errsample.errors import ConfigError, RuleError
+from otel_errsample.places import fixed
 from otel_errsample.rules.document import Document, content_of, load
 from otel_errsample.watch import FileWatch
 
@@ -29,8 +28,7 @@ class ConfigFile:
     """
 
     def __init__(self, path: str) -> None:
-        with suppress(OSError):  # no current directory
-            path = os.path.abspath(path)  # noqa: PTH100  the same file whatever chdir does, and its links as they are
+        path = fixed(path)
         self.path = path
         self.document = Document(path)
         self.problem = ""

@@ -18,7 +18,7 @@ from tests.making import Make
 def failed(name: str | None = None, **fields: object) -> ReadableSpan:
     """A span with an error, of that class if any."""
     events = [event(name)] if name else []
-    return make_span(**{"status": "ERROR", "events": events, **fields})  # type: ignore[arg-type]
+    return make_span(**{"status": "ERROR", "events": events, **fields})  # type: ignore[arg-type]  # of many types
 
 
 @pytest.fixture

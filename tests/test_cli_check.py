@@ -78,22 +78,27 @@ def test_the_problems_of_a_yaml_file_have_their_place_in_it(command: Command) ->
     assert "      b: keep if knd exists\n                 ^^^\n" in done.out
 
 
-def test_the_problems_of_patterns_are_marked_where_they_are(command: Command) -> None:
-    path = command.write("r.yaml", "settings:\n  scrub_patterns: ['fine', 'customer (?<!x)']\n")
-    assert [
-        f"{path}:2:38: 'scrub_patterns': this is refused by RE2: invalid perl operator (it has no look-around and no references)",
-        "      scrub_patterns: ['fine', 'customer (?<!x)']",
-        "                                         ^^^^",
-    ] == command("check", path).out.splitlines()[:3]
-
-
-def test_a_name_of_a_list_that_is_none_is_marked_where_it_is(command: Command) -> None:
-    path = command.write("r.yaml", "settings:\n  scrub_also: [quoted, ips]\n")
-    assert [
-        f"{path}:2:24: 'scrub_also': this is none of ip_addresses, phone_numbers, card_numbers, quoted",
-        "      scrub_also: [quoted, ips]",
-        "                           ^^^",
-    ] == command("check", path).out.splitlines()[:3]
+@pytest.mark.parametrize(
+    ("line", "problem", "mark"),
+    [
+        pytest.param(
+            "  scrub_patterns: ['fine', 'customer (?<!x)']",
+            "2:38: 'scrub_patterns': this is refused by RE2: invalid perl operator (it has no look-around and no references)",
+            "                                   ^^^^",
+            id="a pattern",
+        ),
+        pytest.param(
+            "  scrub_also: [quoted, ips]",
+            "2:24: 'scrub_also': this is none of ip_addresses, phone_numbers, card_numbers, quoted",
+            "                     ^^^",
+            id="a name of a list",
+        ),
+    ],
+)
+def test_a_part_of_a_list_is_marked_where_it_is(command: Command, line: str, problem: str, mark: str) -> None:
+    path = command.write("r.yaml", f"settings:\n{line}\n")
+    expected = [f"{path}:{problem}", f"    {line}", f"      {mark}"]
+    assert expected == command("check", path).out.splitlines()[:3]
 
 
 @pytest.mark.parametrize(

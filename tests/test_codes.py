@@ -339,7 +339,7 @@ def test_a_message_of_a_mysql_driver_tells_the_number(
     monkeypatch: pytest.MonkeyPatch, message: str, code: str | None
 ) -> None:
     driver = types.ModuleType("MySQLdb")
-    driver.OperationalError = library("MySQLdb.OperationalError", library("MySQLdb.Error"))  # type: ignore[attr-defined]
+    driver.OperationalError = library("MySQLdb.OperationalError", library("MySQLdb.Error"))  # type: ignore[attr-defined]  # a module made here
     monkeypatch.setitem(sys.modules, "MySQLdb", driver)
     facts = _hot.Classifier().facts(event={"exception.type": "MySQLdb.OperationalError", "exception.message": message})
     assert ("conflict" if code else "connection", code) == (facts.kind, facts.code)

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final, NamedTuple
 
+from otel_errsample.places import fixed
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -38,10 +40,7 @@ class Directory:
     """Opened anew for every use, so that one that was removed, mounted over or replaced is noticed."""
 
     def __init__(self, path: str) -> None:
-        self.path = path
-        with suppress(OSError):  # no current directory
-            # Of one directory whatever chdir does, and without the slash at its end that would follow a link.
-            self.path = os.path.abspath(path)  # noqa: PTH100  resolve() follows links
+        self.path = fixed(path)
 
     @contextmanager
     def _opened(self) -> Iterator[int]:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 import re
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from otel_errsample.places import fixed
 from otel_errsample.transport import parse
 
 _GENERAL = "OTEL_EXPORTER_OTLP_"
@@ -127,9 +126,7 @@ class _Environment:
                 pass
         except (OSError, ValueError):
             self.complain(suffix, "is expected to name a readable file; nothing is sent until it does")
-        with suppress(OSError):  # no current directory
-            path = os.path.abspath(path)  # noqa: PTH100  the same file whatever chdir does, and its links as they are
-        return path
+        return fixed(path)
 
 
 def _endpoint(env: _Environment, protocol: str) -> parse.Address:
