@@ -22,7 +22,7 @@ from otel_errsample.regex import Regex
 from otel_errsample.scrub import MOST_PATTERNS
 from otel_errsample.setting import Flaw
 from tests.carriers import CARRIERS, as_message, as_span_name, fail
-from tests.test_scrub import Bench, Hostile, Make, attributes_of, make
+from tests.scrubbing import Bench, Hostile, Make, attributes_of, make
 
 __all__ = ["make"]
 

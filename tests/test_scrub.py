@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from opentelemetry.attributes import BoundedAttributes
-from opentelemetry.proto.trace.v1.trace_pb2 import Span as WireSpan
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -26,63 +25,15 @@ from tests.carriers import (
     as_span_name,
     fail,
 )
+from tests.scrubbing import Hostile, Make, attributes_of, make
 from tests.secrets import Planted, planted
+
+__all__ = ["make"]
 
 PLANTED = planted(220)
 SECRET = "q7hunter2X"
 MESSAGE = f"no entry: password={SECRET} user=bob"
 CLEANED = "no entry: password=[redacted] user=bob"
-
-
-class Bench:
-    """A processor that keeps everything, a tracer on it, and what arrived."""
-
-    def __init__(self, **settings: Any) -> None:
-        self.transport = CollectingTransport()
-        if "exporter" not in settings:
-            settings["transport"] = self.transport
-        self.processor = ErrorSpanProcessor("keep", **settings)
-        self.provider = TracerProvider(shutdown_on_exit=False)
-        self.provider.add_span_processor(self.processor)
-        self.tracer: Tracer = self.provider.get_tracer("tests")
-
-    def sent(self) -> bytes:
-        """Everything that left."""
-        assert self.processor.force_flush(10_000)
-        assert self.processor.stats().balanced
-        assert {} == self.processor.stats().internal_errors
-        return b"".join(self.transport.payloads)
-
-    def spans(self) -> list[WireSpan]:
-        assert self.processor.force_flush(10_000)
-        return self.transport.spans()
-
-    def span(self) -> WireSpan:
-        (one,) = self.spans()
-        return one
-
-
-Make = Callable[..., Bench]
-
-
-@pytest.fixture
-def make() -> Iterator[Make]:
-    made: list[Bench] = []
-
-    def provide(**settings: Any) -> Bench:
-        made.append(Bench(**settings))
-        return made[-1]
-
-    yield provide
-    for bench in made:
-        bench.processor.shutdown(2_000)
-        assert bench.processor.stats().balanced
-
-
-def attributes_of(owner: Any) -> dict[str, Any]:
-    return {
-        item.key: getattr(item.value, item.value.WhichOneof("value") or "string_value") for item in owner.attributes
-    }
 
 
 by_carrier = pytest.mark.parametrize("carry", CARRIERS, ids=lambda carry: carry.__name__)
@@ -283,21 +234,6 @@ def test_a_place_that_raises_two_types_is_told_apart(make: Make, kind: str) -> N
     assert prints[0] != prints[1]
     assert prints[2] == prints[3] == prints[0 if kind == "ValueError" else 1]
     assert 0 == bench.processor.stats().scrubbed
-
-
-class Hostile(str):
-    """A str whose own methods lie; what is written is its base type's data."""
-
-    def __str__(self) -> str:
-        raise RuntimeError
-
-    def __len__(self) -> int:
-        return 0
-
-    def __eq__(self, other: object) -> bool:
-        raise RuntimeError
-
-    __hash__ = str.__hash__
 
 
 class Broken(ReadableSpan):

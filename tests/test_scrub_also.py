@@ -14,8 +14,8 @@ from opentelemetry.trace import Tracer
 from otel_errsample._hot import scrub_stack, scrub_text
 from otel_errsample.scrub import ALSO, REDACTED
 from tests.carriers import CARRIERS, as_message, as_span_name
+from tests.scrubbing import Bench, Make, attributes_of, make
 from tests.secrets import CORPUS, ORDINARY, Planted, card_number, planted
-from tests.test_scrub import Bench, Make, attributes_of, make
 
 __all__ = ["make"]
 
