@@ -74,7 +74,7 @@ class Receiver:
     """A running receiver; `close` or the end of the `with` block stops it.
 
     `script` holds the replies to the first requests, after them `then` counts; or it is a function that chooses a reply
-    for a payload. `protocol` is "grpc" or "http". With `keep=False` requests are counted and not parsed or kept.
+    for a payload. `protocol` is "grpc" or "http". With `keep=False` requests are counted and not read or kept.
     """
 
     def __init__(
@@ -176,7 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m otel_errsample.testing.receiver", description=main.__doc__)
     parser.add_argument("--protocol", choices=("grpc", "http"), default="grpc")
     parser.add_argument("--port", type=int, default=0, help="0 (the default) takes a free one; printed as a line")
-    parser.add_argument("--sink", action="store_true", help="count requests, bytes and spans, without parsing them")
+    parser.add_argument("--sink", action="store_true", help="count requests and their bytes, and read none of them")
     parser.add_argument("--script", default="[]", help="JSON list of objects with the fields of a reply, in order")
     options = parser.parse_args(arguments)
     script = [Reply(**fields) for fields in json.loads(options.script)]

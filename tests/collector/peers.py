@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from otel_errsample.testing.receiver import Receiver
 from otel_errsample.testing.replies import Reply
-from otel_errsample.testing.store import count_spans
+from otel_errsample.testing.store import unpack
 from tests.waiting import eventually
 from tools.collector import binary
 
@@ -164,7 +164,7 @@ class Collector(Peer):
         return self._folder / f"{name.partition('/')[2]}-{run}.binpb"
 
     def has(self, spans: int) -> bool:
-        return eventually(lambda: sum(map(count_spans, self.payloads())) >= spans, ANSWERS_IN)
+        return eventually(lambda: sum(len(list(unpack(payload))) for payload in self.payloads()) >= spans, ANSWERS_IN)
 
     def payloads(self, name: str = "spans") -> list[bytes]:
         files = [self._file(f"file/{name}", run) for run in range(1, self._runs + 1)]
