@@ -40,6 +40,9 @@ _GRPC_REFUSED = frozenset({"INVALID_ARGUMENT", "OUT_OF_RANGE", "RESOURCE_EXHAUST
 _HTTP_RETRY = frozenset({429, 502, 503, 504})
 _HTTP_REFUSED = frozenset({400, 413})
 
+# ExportTraceServiceResponse without partial_success, or with an empty one: nearly every answer, and 13 us to parse.
+_ALL_ACCEPTED = (b"", b"\n\x00")
+
 # UNAVAILABLE is both a server's answer and what grpcio says of a lost connection; only its text tells them apart.
 _NEVER_CONNECTED = re.compile(r"failed to connect|errors? resolving|DNS resolution failed|empty address list").search
 _LOST_ON_THE_WAY = re.compile(
@@ -103,6 +106,8 @@ def _without_echoes(text: str, payload: bytes) -> str:
 
 def accepted(body: bytes, payload: bytes, redact: Redactor) -> Answer:
     """Read the body of a success; one that is no OTLP message is a success all the same, with a cause to count."""
+    if body in _ALL_ACCEPTED:
+        return Answer(Outcome.ACCEPTED)
     try:
         partial = ExportTraceServiceResponse.FromString(body).partial_success
     except DecodeError:
