@@ -7,12 +7,13 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach, set_value
 
 from otel_errsample._hot import take
-from otel_errsample.greenlets import rest, start_os_thread
+from otel_errsample.greenlets import os_lock, rest, start_os_thread, wait_for
 from otel_errsample.reporter import Reporter
 from otel_errsample.schedule import BackOff, Schedule
 from otel_errsample.transport import Answer, Outcome
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
 
 # Requests one refused batch may cost: finding one bad span among 512 takes 18, three take about 50.
 MOST_BISECTIONS = 128
-# What a caller of flush or shutdown sleeps between two looks, at first and at most. Polling and not an event: under
-# gevent the caller is a greenlet and the worker an OS thread, and no primitive of `threading` is promised to work across
-# that border. A look takes the GIL from the worker that is looked for, hence pauses of 1/64 of the time it took so far:
-# with 1/16 the end of a flush of 40 ms was seen up to 2.5 ms late, 7 % of what sending a span took.
+# What a caller of flush or shutdown sleeps between two looks, at first and at most. The worker rings for a flush, but
+# where the caller may be a greenlet there are only looks: no primitive of `threading` is promised to work across that
+# border. A look costs 40 us and takes the GIL from the worker that is looked for, hence pauses of 1/64 of the time it
+# took so far: with 1/16 the end of a flush of 40 ms was seen up to 2.5 ms late, 7 % of what sending a span took.
 GLANCE = 0.001
 LONGEST_GLANCE = 0.01
 # Seconds between two attempts to start the thread.
@@ -97,6 +98,7 @@ class Worker:
         self._thread: int | None = None
         self._next_start = 0.0
         self._flush_upto = 0
+        self._flushing: set[_thread.LockType] = set()
         self._stopping = False
         # The threads that fork just now: os.fork lets others run, and a handler may call it inside another one's hooks.
         self._forking: list[int] = []
@@ -148,6 +150,7 @@ class Worker:
             if self._forking:
                 self._buffer.sleep(0.01, False, False, False)
                 continue
+            self._ring_for_flushes()
             now = self._monotonic()
             self._do_chores(now)
             self._look_at_traces()
@@ -310,17 +313,29 @@ class Worker:
         if _thread.get_ident() in self._forking:
             return self._buffer.settled(target)  # a signal handler inside our own pause, which nothing is sent in
         self._back_off.hurry()
+        rung = os_lock()
+        rung.acquire()
+        self._flushing.add(rung)
         started = self._monotonic()
-        while not self._buffer.settled(target) and (left := deadline - self._monotonic()) > 0:
-            # In the loop, because two flushing threads may overwrite each other's number.
-            self._flush_upto = max(self._flush_upto, target)
-            if self._has_thread():
-                self._buffer.wake()
-                waited = self._monotonic() - started
-                rest(min(max(waited / 64, GLANCE), LONGEST_GLANCE, left))
-            else:
-                self._flush_here(target, deadline)
+        try:
+            while not self._buffer.settled(target) and (left := deadline - self._monotonic()) > 0:
+                # In the loop, because two flushing threads may overwrite each other's number.
+                self._flush_upto = max(self._flush_upto, target)
+                if self._has_thread():
+                    self._buffer.wake()
+                    waited = self._monotonic() - started
+                    glance = min(max(waited / 64, GLANCE), LONGEST_GLANCE, left)
+                    wait_for(rung, min(LONGEST_GLANCE, left), glance)
+                else:
+                    self._flush_here(target, deadline)
+        finally:
+            self._flushing.discard(rung)
         return self._buffer.settled(target) and self._lost() == lost
+
+    def _ring_for_flushes(self) -> None:
+        for rung in tuple(self._flushing):
+            with suppress(RuntimeError):  # it was rung before
+                rung.release()
 
     def _has_thread(self) -> bool:
         if self._thread is None and not self._stopping:

@@ -31,6 +31,14 @@ def rest(seconds: float) -> None:
     sleep(seconds)
 
 
+def wait_for(rung: _thread.LockType, seconds: float, glance: float) -> None:
+    """Wait at most `seconds` until another thread releases the lock; where greenlets run, rest for a `glance` instead."""
+    if original("time", "time", "sleep") is None:
+        rung.acquire(timeout=seconds)
+    else:
+        rest(glance)
+
+
 def original(module: str, eventlets_name: str, name: str) -> Any:
     """What `module` had before it was patched; None where it was not."""
     monkey = sys.modules.get("gevent.monkey")

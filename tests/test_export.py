@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from otel_errsample import export
 from otel_errsample.export import MOST_BISECTIONS, Worker
 from otel_errsample.schedule import BackOff
 from otel_errsample.transport import Answer, Outcome
@@ -23,6 +24,17 @@ def test_flush_delivers_everything_admitted_before_it(bench: Callable[..., Bench
     assert one.worker.flush(10.0)
     assert sorted(one.sink.delivered) == ["a", "b", "c"]
     assert 3 == one.ledger.endings["delivered"]
+
+
+def test_the_worker_rings_for_a_flush(bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[bool] = []
+    monkeypatch.setattr(export, "wait_for", lambda rung, seconds, glance: waited.append(rung.acquire(timeout=60.0)))
+    one = bench()
+    for number in range(20):
+        one.admit(str(number))
+        assert one.worker.flush(10.0)
+    assert {True} == set(waited)
+    assert 20 == len(one.sink.delivered)
 
 
 def test_errors_leave_without_a_flush_and_without_the_healthy_spans(bench: Callable[..., Bench]) -> None:

@@ -94,3 +94,16 @@ def test_the_hub_sleeps_with_its_thread_and_a_greenlet_lets_others_run(
     run_in(greenlet, library, monkeypatch)
     greenlets.rest(3)
     assert [expected] == used
+
+
+@LIBRARIES
+def test_a_greenlet_looks_again_and_a_thread_waits(
+    library: str, used: list[str], monkeypatch: pytest.MonkeyPatch, sleep_of_now: None
+) -> None:
+    rung = greenlets.os_lock()
+    greenlets.wait_for(rung, 60.0, 3)
+    assert (True, []) == (rung.locked(), used)
+    patch(library, used, monkeypatch)
+    run_in("main", library, monkeypatch)
+    greenlets.wait_for(rung, 60.0, 3)
+    assert ["sleep 3"] == used
