@@ -185,8 +185,7 @@ cdef bytes build_request(Record** records, Py_ssize_t count):
             out = put_bytes(out, group.scope_head)
             for index in range(count):
                 if records[index].group == <PyObject*> group:
-                    memcpy(out, records[index].data, records[index].size)
-                    out += records[index].size
+                    out = copy_span(out, records[index])
             out = put_bytes(out, group.scope_tail)
         out = put_bytes(out, (<Group> nested[0]).resource_tail)
     return request

@@ -9,6 +9,7 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
 
 cdef extern from *:
     """
@@ -41,8 +42,8 @@ cdef struct Record:
     uint32_t size           # of the encoded span
     uint8_t lane
     uint8_t maybe_delivered     # sent at least once without an answer
-    uint8_t twofold             # a Twin follows the data
-    char[1] data
+    uint8_t twofold             # a Twin follows the bytes
+    uint8_t gapped              # a Gap precedes them; without one they are the encoded span
 
 
 cdef struct Blocks:
@@ -51,15 +52,56 @@ cdef struct Blocks:
     size_t most
 
 
+cdef inline Gap* gap_of(Record* record) noexcept:
+    return <Gap*> (record + 1)
+
+
+cdef inline char* bytes_of(Record* record) noexcept:
+    return <char*> (record + 1) + record.gapped * sizeof(Gap)
+
+
+cdef inline size_t stored_of(Record* record) noexcept:
+    """How many of these there are."""
+    if record.span != NULL:
+        return 0
+    return record.size - gap_of(record).size if record.gapped else record.size
+
+
 cdef inline size_t charge_of(Record* record) noexcept:
+    """What a record takes of the budget, beside the text in its gap."""
     if record.span != NULL:
         return OBJECT_FACTOR * <size_t> record.size
-    return sizeof(Record) + RECORD_OVERHEAD + record.size + record.twofold * TWIN_ROOM
+    return RECORD_OVERHEAD + block_of(stored_of(record), record.twofold, record.gapped)
 
 
-cdef inline size_t block_of(size_t stored, bint twofold) noexcept:
+cdef inline size_t block_of(size_t stored, bint twofold, bint gapped) noexcept:
     """The bytes a record needs of which so many are stored."""
-    return sizeof(Record) + stored + twofold * TWIN_ROOM
+    return sizeof(Record) + stored + twofold * TWIN_ROOM + gapped * sizeof(Gap)
+
+
+cdef inline void store_span(Record* record, const char* span) noexcept:
+    """Copy an encoded span, but for what the gap leaves out."""
+    cdef char* out = bytes_of(record)
+    cdef size_t at
+    if not record.gapped:
+        memcpy(out, span, record.size)
+        return
+    at = gap_of(record).at
+    memcpy(out, span, at)
+    memcpy(out + at, span + at + gap_of(record).size, stored_of(record) - at)
+
+
+cdef inline char* copy_span(char* out, Record* record) noexcept:
+    """Write the whole encoded span; answers where it ends."""
+    cdef const char* stored = bytes_of(record)
+    cdef Gap* gap = gap_of(record)
+    if record.gapped:
+        memcpy(out, stored, gap.at)
+        memcpy(out + gap.at, text_of_gap(gap), gap.size)
+        memcpy(out + gap.at + gap.size, stored + gap.at, stored_of(record) - gap.at)
+    else:
+        memcpy(out, stored, record.size)
+    return out + record.size
 
 
 cdef inline size_t steps_of(size_t block) noexcept:
@@ -79,7 +121,7 @@ cdef inline Record* new_record(Blocks* blocks, size_t block) noexcept:
 
 cdef inline void free_record(Blocks* blocks, Record* record) noexcept:
     """Keep the block of a record that holds nothing any more."""
-    cdef size_t steps = steps_of(block_of(record.size if record.span == NULL else 0, record.twofold))
+    cdef size_t steps = steps_of(block_of(stored_of(record), record.twofold, record.gapped))
     if steps >= BLOCK_SIZES or blocks.kept + steps * BLOCK_STEP > blocks.most:
         free(record)
         return
@@ -91,6 +133,8 @@ cdef inline void free_record(Blocks* blocks, Record* record) noexcept:
 cdef inline void release(Blocks* blocks, Record* record) noexcept:
     if record.twofold:
         release_twin(record)
+    if record.gapped:
+        close_gap(gap_of(record))
     Py_DECREF(<object> record.group)
     free_record(blocks, record)
 

@@ -1,8 +1,9 @@
 """Encoded spans waiting for acknowledgement, under one hard byte budget.
 
 A record is one block of memory: 56 bytes of header and the encoded span, so a buffered span costs its wire size plus
-72 bytes and is invisible to the garbage collector. Records wait in lanes by worth; when the budget is spent the
-oldest record of the least valuable lane goes first. What is in flight is charged but never evicted.
+72 bytes, or without the stack text that others have too, and is invisible to the garbage collector. Records wait in
+lanes by worth; when the budget is spent the oldest record of the least valuable lane goes first. What is in flight is
+charged but never evicted.
 
 Everything here is C under the GIL without calls back into Python, so that a commit is atomic for other threads,
 signal handlers and finalisers. References dropped by an eviction are parked and released after the commit.
@@ -14,7 +15,6 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF, Py_XDECREF
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport free
-from libc.string cimport memcpy
 
 cdef extern from "pythread.h" nogil:
     ctypedef void* PyThread_type_lock
@@ -115,17 +115,19 @@ cdef class Buffer:
     # -- admission, on the span's thread
 
     cdef int admit(self, const char* data, size_t size, object span, int lane, Group group,
-                   Decision* decision, Keeper keeper=None, uint64_t place=0) noexcept:
+                   Decision* decision, const Gap* gap=NULL, Keeper keeper=None, uint64_t place=0) noexcept:
         """Store one encoded span that is being decided; returns PENDING, or the ending it gets for want of room.
 
         `span` is None for bytes, else the object a user's exporter will get, charged OBJECT_FACTOR times its size.
-        `keeper` is None, or has the span at `place` already.
+        `gap` is NULL, or tells what need not be stored. `keeper` is None, or has the span at `place` already.
         """
         cdef Record* record
         cdef bint twofold = keeper is not None or self.twofold and lane >= LANE_REPEATED and span is None
+        cdef bint gapped = gap != NULL and gap.common != NULL and span is None
+        cdef size_t stored = 0 if span is not None else size - gap.size if gapped else size
         if self.closed:
             return AFTER_SHUTDOWN       # shutdown came while the span was on its way here
-        record = new_record(&self.blocks, block_of(size if span is None else 0, twofold))
+        record = new_record(&self.blocks, block_of(stored, twofold, gapped))
         if record == NULL:
             return BUFFER_FULL
         record.next = NULL
@@ -135,15 +137,21 @@ cdef class Buffer:
         record.lane = lane
         record.maybe_delivered = 0
         record.twofold = twofold
+        record.gapped = gapped
         record.limiter = decision.limiter
         record.slot = decision.slot
         record.carried = decision.carried
+        if gapped:
+            gap_of(record)[0] = gap[0]
+            self.used += claim(gap_of(record), self.generation)     # before others that share it are evicted
         if span is None:
-            memcpy(record.data, data, size)
+            store_span(record, data)
         else:
             Py_INCREF(span)
             record.span = <PyObject*> span
         if not self.make_room(charge_of(record), lane):
+            if gapped:
+                self.used -= give_up_claim(gap_of(record))
             if lane == LANE_HEAD:
                 self.refusing = True
             # The caller still owns a reference to `span`, so this cannot run a finaliser.
@@ -152,12 +160,14 @@ cdef class Buffer:
             self.release_parked()
             return BUFFER_FULL
         Py_INCREF(group)
+        if gapped:
+            Py_INCREF(<object> gap_of(record).common)
         self.sequence += 1
         record.sequence = self.sequence
         self.append(record)
         self.charge(charge_of(record))
         if twofold:
-            make_twin(record, self.spool if keeper is None else keeper, place)
+            make_twin(record, data, self.spool if keeper is None else keeper, place)
         self.ledger.deciding -= 1
         self.ring(lane)
         self.release_parked()
@@ -217,6 +227,8 @@ cdef class Buffer:
             settle_twin(record)
         self.ledger.ending[ending] += 1
         self.used -= charge_of(record)
+        if record.gapped:
+            self.used -= give_up_claim(gap_of(record))
         self.refusing = False
         if record.span == NULL:
             release(&self.blocks, record)

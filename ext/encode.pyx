@@ -92,6 +92,7 @@ cdef int writer_open(Writer* w, size_t cap) except -1:
     w.room = min(<size_t> BLOCK, cap)
     w.cap = cap
     w.overflow = False
+    w.gap.common = NULL
     return 0
 
 
@@ -104,6 +105,7 @@ cdef void writer_close(Writer* w) noexcept:
         free(w.start)
     w.start = NULL
     w.size = w.room = 0
+    close_gap(&w.gap)
 
 
 cdef object iterable_items(Encoder* e, object items):
@@ -320,8 +322,7 @@ cdef bytes extra_fields(dict extra):
     try:
         e.w = &w
         e.in_event = False
-        e.bare = NULL
-        e.scrubber = NULL
+        e.bare = e.scrubber = NULL
         e.watching = False
         e.repaired = 0
         e.cuts = &CUTS[0]
@@ -393,8 +394,8 @@ cdef int encode_span(
     a second look at the message.
 
     `trace_state` replaces the span's own unless None; `extra` follows the attributes, and `encoded` is what
-    `extra_fields` made of it, or None. Raises ValueError where there
-    is no context to read the ids from.
+    `extra_fields` made of it, or None. `w.gap` tells where a text stands that many errors have in common. Raises
+    ValueError where there is no context to read the ids from.
     """
     cdef Encoder e
     cdef int level
@@ -417,6 +418,7 @@ cdef int encode_span(
         e.repaired = 0
         w.size = 0
         w.overflow = False
+        close_gap(&w.gap)
         put_span(&e, span, context, attributes, events, status, trace_state, extra, encoded)
         if e.secret:
             w.size = 0

@@ -331,11 +331,11 @@ cdef class Fingerprints:
         cdef uint64_t slot
         if not 0 < above <= LONGEST_KNOWN:
             return self.noted(text, type_name, message, above)
-        slot = sampled(text, above)
-        it.known = known_as(self.known, slot, text, above)
-        if it.known is None or it.known.note.type_name != type_name:
+        slot = sampled(text, above) ^ <uint64_t> hash(type_name)     # one line may raise what it was given
+        it.known = known_as(self.known, slot, text)
+        if it.known is None or it.known.above != above or it.known.note.type_name != type_name:
             it.known = KnownStack.__new__(KnownStack)
-            it.known.text, it.known.above = text, above
+            it.known.text, it.known.above = beginning_of(text, above), above
             it.known.note = self.noted(text, type_name, message, above)
             keep_known(self.known, it.known, slot)
         return it.known.note

@@ -387,7 +387,7 @@ cdef class Path:
                 return ending
             if self.rebuild is not None:
                 copy = self.rebuild(span, trace_state, extra, None if bare == NULL else <object> bare)
-            ending = self.buffer.admit(writer.start, writer.size, copy, decision.lane, group, decision)
+            ending = self.buffer.admit(writer.start, writer.size, copy, decision.lane, group, decision, &writer.gap)
             if ending == PENDING:
                 decision.size = writer.size
             return ending

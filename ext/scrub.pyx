@@ -74,36 +74,34 @@ cdef class Scrubber:
         except BaseException:
             return False
 
-    cdef bint stack_is_clean(
-        self, object text, uint64_t place, PyObject* message, KnownStack known, Py_ssize_t* looked
-    ) noexcept:
-        """Whether no message line holds a secret.
-
-        `message`: is known to hold none, or NULL; `known`: what the text begins as, where classify has found out;
-        `looked`: how much was looked at so far in the span.
-        """
+    cdef bint stack_is_clean(self, Encoder* e, object text) noexcept:
+        """Whether no message line holds a secret; opens a gap for what the text has in common with other errors."""
+        cdef PyObject* message = e.message if e.message_clean else NULL
+        cdef KnownStack known = None if e.stack != <PyObject*> text else <KnownStack> e.known
         cdef Py_ssize_t n = PyUnicode_GET_LENGTH(text)
         cdef Py_ssize_t rest = n - (0 if message is NULL else PyUnicode_GET_LENGTH(<object> message))
+        cdef CommonText common
         cdef uint64_t slot
         cdef View view
         cdef bint clean
         if n > LONGEST_SCRUBBED or not errsample_ready(text):
             return False
-        looked[0] += n // FRAMES_SHARE
+        e.scrubbed += n // FRAMES_SHARE
         if known is None:
-            slot = place + sampled(text, rest)
-            known = self.known[slot % STACKS_KNOWN]
-            if not begins_as(text, known):
-                known = self.known[(slot >> 32) % STACKS_KNOWN]
-                if not begins_as(text, known):
-                    return self.new_stack_is_clean(text, slot, None, looked)
+            slot = e.place + sampled(text, rest)
+            known = known_as(self.known, slot, text)
+            if known is None:
+                return self.new_stack_is_clean(text, slot, None, &e.scrubbed)
         elif not known.clean:
-            return self.new_stack_is_clean(text, 0, known, looked)
+            return self.new_stack_is_clean(text, 0, known, &e.scrubbed)
+        common = common_of(known)
+        if common is not None:
+            open_gap(&e.w.gap, common)
         if rest == known.clean + 1 and n > rest and stands_in(text, known.clean, message):
             return True
         if not view_open(&view, text, LONGEST_SCRUBBED):
             return False
-        looked[0] += n - known.clean
+        e.scrubbed += n - known.clean
         clean = self.part_is_clean(text, &view, known.clean, n, n)
         free(view.copy)
         return clean
@@ -136,9 +134,10 @@ cdef class Scrubber:
             return
         try:
             known = KnownStack.__new__(KnownStack)
+            known.text = beginning_of(text, above)
         except BaseException:
             return      # no memory: it is looked at again next time
-        known.text, known.above, known.clean = text, above, clean
+        known.above, known.clean = above, clean
         keep_known(self.known, known, slot)
 
     cdef object clean(self, object span, object events, object status, PyObject* bare, Scrubbing* job):
@@ -193,12 +192,6 @@ cdef inline bint stands_in(object text, Py_ssize_t at, PyObject* part) noexcept:
         <const char*> PyUnicode_DATA(text) + at * kind, PyUnicode_DATA(<object> part),
         PyUnicode_GET_LENGTH(<object> part) * kind
     ) == 0
-
-
-cdef inline bint begins_as(object text, KnownStack known) noexcept:
-    return (
-        known is not None and PyUnicode_GET_LENGTH(text) >= known.clean and begins_alike(text, known.text, known.clean)
-    )
 
 
 cdef Py_ssize_t inert_head(const Text* t) noexcept nogil:
@@ -260,10 +253,7 @@ cdef void watch_attribute(Encoder* e, object key, const Utf8* k, object value) n
         if k.size == 20 and memcmp(name + 10, b"stacktrace", 10) == 0 and PyUnicode_Check(value):
             if e.stack_elsewhere:
                 return
-            expect(e, (<Scrubber> e.scrubber).stack_is_clean(
-                value, e.place, e.message if e.message_clean else NULL,
-                None if e.stack != <PyObject*> value else <KnownStack> e.known, &e.scrubbed
-            ) and e.scrubbed <= MOST_SCRUBBED)
+            expect(e, (<Scrubber> e.scrubber).stack_is_clean(e, value) and e.scrubbed <= MOST_SCRUBBED)
             return
         if k.size == 17 and memcmp(name + 10, b"message", 7) == 0:
             if not PyUnicode_Check(value):

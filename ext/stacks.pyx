@@ -35,6 +35,7 @@ cdef enum:
     HASH_LANES = 4          # hashed side by side: a multiplication waits for the one before it
     HASH_BLOCK = 64         # bytes that all lanes take together
     STACKS_KNOWN = 64
+    STACK_WAYS = 4          # places that one may take: with two of them 2 of 16 stacks kept putting out each other
     LONGEST_KNOWN = 8192        # characters of a stack that is known by its text
 
 cdef uint64_t[HASH_LANES] HASH_SECRETS
@@ -67,54 +68,88 @@ cdef class StackNote:
 @cython.final
 cdef class KnownStack:
     """A stack text up to its last message, which is the same for every error of a place."""
-    cdef str text
+    cdef uint64_t slot
+    cdef str text               # with what else stands there, up to a bound
     cdef Py_ssize_t above       # characters above the message
     cdef StackNote note         # what it says; None where nobody has asked
     cdef Py_ssize_t clean       # characters without secrets, up to and with the `Type: ` of the message; 0: not known
+    cdef CommonText common      # that many, once a second error came from there
 
 
 cdef uint64_t SPREAD = 2654435761       # as a literal Cython would make a Python object of it
 
 
-cdef inline uint64_t sampled(object text, Py_ssize_t length) noexcept:
-    """A text by samples of it: one place is reached on several ways, whose stacks should not share a slot."""
-    cdef const char* data = <const char*> PyUnicode_DATA(text)
-    cdef uint64_t total = length
+cdef inline uint64_t word_at(const char* data) noexcept nogil:
     cdef uint64_t word
-    cdef Py_ssize_t step = max(length // 16, 8)
+    memcpy(&word, data, sizeof(word))
+    return word
+
+
+cdef inline uint64_t sampled(object text, Py_ssize_t length) noexcept:
+    """A text by samples of it, and its end, where the places of one function differ.
+
+    One place is reached on several ways, too, whose stacks should not share a slot.
+    """
+    cdef const char* data = <const char*> PyUnicode_DATA(text)
+    cdef Py_ssize_t size = length * PyUnicode_KIND(text)
+    cdef uint64_t total = size
+    cdef Py_ssize_t step = max(size // 16, 8)
     cdef Py_ssize_t at = 0
-    while at + 8 <= length:
-        memcpy(&word, data + at, 8)
-        total = total * SPREAD + word
+    while at + 8 <= size:
+        total = total * SPREAD + word_at(data + at)
         at += step
-    return total
+    at = max(size - 128, 0)
+    while at + 8 <= size:
+        total = total * SPREAD + word_at(data + at)
+        at += 8
+    return errsample_folded(total, HASH_SECRETS[0] | 1)
+
+
+cdef inline object beginning_of(object text, Py_ssize_t above):
+    """What is kept of a text that is known: its message may have 50 million characters."""
+    return PyUnicode_Substring(text, 0, above + COMPARED)
 
 
 cdef inline bint begins_alike(object text, object other, Py_ssize_t length) noexcept:
-    """Whether two texts that are long enough have the same beginning; False for texts of different widths."""
+    """Whether two texts have the same beginning; False for texts of different widths."""
     cdef int kind = PyUnicode_KIND(text)
-    return PyUnicode_KIND(other) == kind and memcmp(
-        PyUnicode_DATA(text), PyUnicode_DATA(other), length * kind
-    ) == 0
+    return (
+        PyUnicode_KIND(other) == kind and PyUnicode_GET_LENGTH(text) >= length <= PyUnicode_GET_LENGTH(other)
+        and memcmp(PyUnicode_DATA(text), PyUnicode_DATA(other), length * kind) == 0
+    )
 
 
-cdef KnownStack known_as(list known, uint64_t slot, object text, Py_ssize_t above):
-    """The stack that a text begins as, up to there; None where it is not among the known."""
+cdef KnownStack known_as(list known, uint64_t slot, object text) noexcept:
+    """The stack that a text begins as; None where it is not among the known."""
     cdef KnownStack stack
-    cdef int _way
-    for _way in range(2):
-        stack = known[slot % STACKS_KNOWN]
-        if stack is not None and stack.above == above and begins_alike(text, stack.text, above):
+    cdef int way
+    for way in range(STACK_WAYS):
+        stack = known[(slot >> 16 * way) % STACKS_KNOWN]
+        if stack is not None and stack.slot == slot and begins_alike(text, stack.text, max(stack.above, stack.clean)):
             return stack
-        slot >>= 32
     return None
 
 
 cdef inline void keep_known(list known, KnownStack stack, uint64_t slot) noexcept:
-    """Each has two places, so that two of one storm seldom put out each other."""
-    if known[slot % STACKS_KNOWN] is not None:
-        slot >>= 32
-    known[slot % STACKS_KNOWN] = stack
+    """Put it where no other one is, or else in the last of its places."""
+    cdef int way = 0
+    while way < STACK_WAYS - 1 and known[(slot >> 16 * way) % STACKS_KNOWN] is not None:
+        way += 1
+    stack.slot = slot
+    known[(slot >> 16 * way) % STACKS_KNOWN] = stack
+
+
+cdef CommonText common_of(KnownStack stack):
+    """What a text that begins as this stack may leave out in the buffer; None where that is short, or no UTF-8."""
+    cdef CommonText made
+    if stack.common is None and stack.clean >= LEAST_COMMON:
+        try:
+            made = CommonText.__new__(CommonText)
+            made.text = PyUnicode_Substring(stack.text, 0, stack.clean).encode()
+            stack.common = made
+        except BaseException:
+            pass        # a lone surrogate, or no memory: the text is stored whole
+    return stack.common
 
 
 cdef bint ends_as(str text, str message, Py_ssize_t start, Py_ssize_t end) except -1:
@@ -141,12 +176,6 @@ cdef Py_ssize_t above_message(str text, str type_name, str message) except -2:
     ):
         return start
     return -1
-
-
-cdef inline uint64_t word_at(const char* data) noexcept nogil:
-    cdef uint64_t word
-    memcpy(&word, data, sizeof(word))
-    return word
 
 
 cdef inline void absorb(uint64_t* lanes, const char* data) noexcept nogil:

@@ -16,11 +16,14 @@ cdef struct Twin:
 
 
 cdef inline Twin* twin_of(Record* record) noexcept:
-    return <Twin*> (<size_t> (&record.data[0] + record.size + 7) & ~<size_t> 7)
+    return <Twin*> (<size_t> (bytes_of(record) + stored_of(record) + 7) & ~<size_t> 7)
 
 
-cdef void make_twin(Record* record, Keeper keeper, uint64_t place) noexcept:
-    """Note where the record also lies: a Ring is written to, another keeper has it at `place`, None keeps nothing."""
+cdef void make_twin(Record* record, const char* span, Keeper keeper, uint64_t place) noexcept:
+    """Note where the record also lies: a Ring is written to, another keeper has it at `place`, None keeps nothing.
+
+    `span`: what was encoded.
+    """
     cdef Twin* twin = twin_of(record)
     cdef Piece[PIECES] pieces
     cdef Group group
@@ -33,7 +36,7 @@ cdef void make_twin(Record* record, Keeper keeper, uint64_t place) noexcept:
         set_piece(&pieces[1], group.resource_tail)
         set_piece(&pieces[2], group.scope_head)
         set_piece(&pieces[3], group.scope_tail)
-        pieces[SPAN_PIECE].start = record.data
+        pieces[SPAN_PIECE].start = span
         pieces[SPAN_PIECE].size = record.size
         place = (<Ring> keeper).append(record.lane - LANE_REPEATED, pieces)
         if place == NOWHERE:
@@ -80,13 +83,19 @@ def write_to(Buffer buffer not None, Ring spool):
     """Write errors to `spool` too from now on, those that wait first; None: to memory alone until there is one."""
     cdef int lane
     cdef Record* record
+    cdef char* span
     buffer.twofold = True
     buffer.spool = spool
     for lane in range(LANE_REPEATED, LANES):
         record = buffer.first[lane]
         while record != NULL:
             if record.twofold and twin_of(record).keeper == NULL:
-                make_twin(record, spool, 0)
+                span = <char*> malloc(record.size)
+                if span == NULL:
+                    return      # no memory: the rest stays in memory alone
+                copy_span(span, record)
+                make_twin(record, span, spool, 0)
+                free(span)
             record = record.next
 
 
@@ -107,7 +116,7 @@ def adopt(Buffer buffer not None, bytes data not None, int lane, Group group not
     orphan.waiting += 1
     buffer.ledger.recovered += 1
     buffer.ledger.deciding += 1
-    ending = buffer.admit(PyBytes_AS_STRING(data), len(data), None, lane, group, &decision, orphan, place)
+    ending = buffer.admit(PyBytes_AS_STRING(data), len(data), None, lane, group, &decision, NULL, orphan, place)
     if ending != PENDING:
         orphan.acknowledge(place)
         buffer.ledger.settle(ending)

@@ -252,7 +252,10 @@ cdef void put_attribute(Encoder* e, uint8_t tag, object key, object value, int d
             if e.stack_elsewhere:
                 return
             limit = e.cuts.stack
-            value = without_middle(e.w, value, limit)
+            shortened = without_middle(e.w, value, limit)
+            if shortened is not value and is_unplaced(&e.w.gap):
+                close_gap(&e.w.gap)
+            value = shortened
     if not read_scalar(e, value, limit, &s):
         value = stand_in(e, value, depth)
         if e.watching:
@@ -274,6 +277,8 @@ cdef void put_attribute(Encoder* e, uint8_t tag, object key, object value, int d
         p = store_key(e, p, &k)
         p = store_scalar(e, store_head(p, VALUE, s.size), &s)
         e.w.size = p - e.w.start
+        if is_unplaced(&e.w.gap):
+            e.w.gap.at = <uint32_t> (e.w.size - s.text.size)
 
 
 cdef Py_ssize_t put_attributes(Encoder* e, uint8_t tag, object attributes, Py_ssize_t most, int depth) noexcept:

@@ -4,9 +4,16 @@ Every writer asks for room before it copies, so that a value beyond the cap cost
 The `store_*` functions write at a pointer for which room was made and return the pointer behind what they wrote.
 """
 
+from cpython.object cimport PyObject
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport realloc
 from libc.string cimport memmove
+
+
+cdef struct Gap:
+    PyObject* common    # the CommonText that stands there and need not be stored with each span; owned; NULL: none does
+    uint32_t at         # bytes before it
+    uint32_t size
 
 
 cdef struct Writer:
@@ -15,6 +22,7 @@ cdef struct Writer:
     size_t room         # bytes that may be written before it must grow; never above cap
     size_t cap          # hard limit of size
     bint overflow       # something did not fit: the bytes written are not a message
+    Gap gap
 
 
 cdef inline bint grow(Writer* w, size_t more) noexcept nogil:
@@ -130,4 +138,6 @@ cdef inline void close_message(Writer* w, size_t content, size_t width) noexcept
             return
         memmove(w.start + content - width + needed, w.start + content, length)
         w.size = w.size - width + needed
+        if w.gap.common != NULL and w.gap.at >= content:
+            w.gap.at += <uint32_t> (needed - width)
     store_varint(w.start + content - width, length)

@@ -122,7 +122,7 @@ def make() -> Iterator[Make]:
         processor.shutdown(2_000)
         stats = processor.stats()
         assert stats.balanced, stats
-        assert stats.buffered == stats.in_flight == 0, stats
+        assert stats.buffered == stats.in_flight == stats.buffer_bytes == 0, stats
         assert stats.errors == sum(counted.number for counted in stats.error_kinds), stats
         for told in (stats.error_sources, stats.error_types, stats.error_codes):
             assert stats.errors == sum(told.values()), stats
