@@ -85,6 +85,7 @@ cdef class Buffer:
     cdef uint64_t batches               # stamps of batches taken
     cdef int wake_for
     cdef bint asleep
+    cdef bint sleepless             # told to wake before it slept
     cdef size_t full_count, full_size   # a complete batch
     cdef PyThread_type_lock bell
     cdef Blocks blocks                  # of records that are gone, within the budget too
@@ -315,10 +316,12 @@ cdef class Buffer:
         return self.lane_count[0] + self.lane_count[1] + self.lane_count[2] + self.lane_count[3]
 
     def wake(self):
-        """Wake the worker whatever it waits for."""
+        """Wake the worker whatever it waits for; one that is about to sleep looks once more before."""
         if self.asleep:
             self.asleep = False
             PyThread_release_lock(self.bell)
+        else:
+            self.sleepless = True
 
     def sleep(self, double seconds, bint first, bint error, bint full):
         """Wait at most `seconds`, or until a span arrives that the flags name; for the worker's own OS thread.
@@ -329,10 +332,11 @@ cdef class Buffer:
         cdef long long microseconds = <long long> (min(seconds, 3600.0) * 1e6)
         cdef PyLockStatus status
         # Between the worker's look at the lanes and this line another thread may have run.
-        if (microseconds <= 0
+        if (self.sleepless or microseconds <= 0
                 or first and self.waiting() > 0
                 or error and self.errors_waiting > 0
                 or full and self.batch_is_full()):
+            self.sleepless = False
             return
         self.wake_for = first * WAKE_FIRST + error * WAKE_ERROR + full * WAKE_FULL
         self.asleep = True
@@ -432,7 +436,7 @@ cdef class Buffer:
             self.discard(lane)
         self.generation += 1
         self.used = self.peak = self.in_flight = self.copied = 0
-        self.refusing = self.asleep = False
+        self.refusing = self.asleep = self.sleepless = False
         # The parent's worker may have held or rung the bell when the memory was copied.
         self.bell = PyThread_allocate_lock()
         PyThread_acquire_lock(self.bell, 1)

@@ -98,7 +98,7 @@ class Worker:
         self._thread: int | None = None
         self._next_start = 0.0
         self._flush_upto = 0
-        self._flushing: set[_thread.LockType] = set()
+        self._flushing: dict[_thread.LockType, int] = {}  # what each flush waits for, by what to ring
         self._stopping = False
         # The threads that fork just now: os.fork lets others run, and a handler may call it inside another one's hooks.
         self._forking: list[int] = []
@@ -315,9 +315,9 @@ class Worker:
         self._back_off.hurry()
         rung = os_lock()
         rung.acquire()
-        self._flushing.add(rung)
         started = self._monotonic()
         try:
+            self._flushing[rung] = target
             while not self._buffer.settled(target) and (left := deadline - self._monotonic()) > 0:
                 # In the loop, because two flushing threads may overwrite each other's number.
                 self._flush_upto = max(self._flush_upto, target)
@@ -329,13 +329,15 @@ class Worker:
                 else:
                     self._flush_here(target, deadline)
         finally:
-            self._flushing.discard(rung)
+            self._flushing.pop(rung, None)
         return self._buffer.settled(target) and self._lost() == lost
 
     def _ring_for_flushes(self) -> None:
-        for rung in tuple(self._flushing):
-            with suppress(RuntimeError):  # it was rung before
-                rung.release()
+        # For an end only: where the receiver is away, worker and caller would wake each other 10,000 times a second.
+        for rung, target in self._flushing.copy().items():
+            if self._buffer.settled(target):
+                with suppress(RuntimeError):  # it was rung before
+                    rung.release()
 
     def _has_thread(self) -> bool:
         if self._thread is None and not self._stopping:

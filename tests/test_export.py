@@ -37,6 +37,17 @@ def test_the_worker_rings_for_a_flush(bench: Callable[..., Bench], monkeypatch: 
     assert 20 == len(one.sink.delivered)
 
 
+def test_nothing_is_rung_while_the_receiver_is_away(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[bool] = []
+    monkeypatch.setattr(export, "wait_for", lambda rung, seconds, glance: waited.append(rung.acquire(timeout=seconds)))
+    one = bench(lambda spans: Answer(Outcome.RETRY, cause="unavailable"))
+    one.admit("a")
+    assert not one.worker.flush(0.2)
+    assert {False} == set(waited)
+
+
 def test_errors_leave_without_a_flush_and_without_the_healthy_spans(bench: Callable[..., Bench]) -> None:
     one = bench()
     one.admit("healthy")
