@@ -12,7 +12,8 @@ cdef class Batch:
     """Records in flight, in the order they were taken.
 
     The export worker settles every index exactly once: `end` with what the receiver answered, or `put_back` to be
-    sent again. A batch that is dropped unsettled (a worker that died) puts its records back by itself.
+    sent again. A batch that is dropped unsettled (a worker that died) puts its records back by itself. In a child that
+    was forked while it was sent, by a signal handler or an exporter, none of this does anything.
     """
 
     cdef Buffer buffer
@@ -26,13 +27,17 @@ cdef class Batch:
 
     def __dealloc__(self):
         if self.records != NULL:
-            if self.generation == self.buffer.generation:
-                self.return_records(0, self.count, True)
-                if self.buffer.abandoned:
-                    self.buffer.give_up()
+            self.return_records(0, self.count, True)
+            if self.buffer.abandoned:
+                self.buffer.give_up()
             free(self.records)
 
+    cdef inline bint is_inherited(self) noexcept:
+        return self.generation != self.buffer.generation
+
     cdef void charge_payload(self, size_t size) noexcept:
+        if self.is_inherited():
+            return
         self.buffer.used -= self.copied
         self.buffer.copied += size - self.copied
         self.copied = size
@@ -55,6 +60,8 @@ cdef class Batch:
         cdef int ending = ENDINGS.index(name)
         cdef Py_ssize_t index
         cdef Record* record
+        if self.is_inherited():
+            return
         for index in range(start, stop):
             record = self.records[index]
             if record == NULL:
@@ -78,6 +85,8 @@ cdef class Batch:
     cdef void return_records(self, Py_ssize_t start, Py_ssize_t stop, bint maybe_delivered) noexcept:
         cdef Py_ssize_t index
         cdef Record* record
+        if self.is_inherited():
+            return
         for index in range(stop - 1, start - 1, -1):
             record = self.records[index]
             if record == NULL:

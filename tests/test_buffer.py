@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 import weakref
+from collections.abc import Callable
 
 import hypothesis.strategies as st
 import pytest
@@ -150,6 +151,32 @@ def test_a_forked_child_starts_empty_and_the_parents_batch_does_not_come_back() 
 
 
 @pytest.mark.parametrize(
+    "go_on",
+    [
+        lambda batch: batch.end(0, 2, "delivered"),
+        lambda batch: batch.put_back(0, 2, True),
+        lambda batch: batch.payload(0, 2),
+    ],
+    ids=["answered", "to be sent again", "sent"],
+)
+def test_a_child_forked_while_a_batch_is_sent_goes_on_with_nothing_of_it(go_on: Callable[[Batch], object]) -> None:
+    buffer, ledger = a_buffer()
+    offered(buffer, 4, HEAD)
+    batch = taken(buffer, 2, 1 << 20, buffer.newest, False)
+    batch.payload(0, 2)
+    buffer.restart_in_child()
+    go_on(batch)
+    assert (0, 0, 0) == (buffer.used, buffer.spans_waiting, buffer.in_flight)
+    assert 0 == sum(ledger.endings.values())
+    del batch
+    assert [None] == offered(buffer, 1, HEAD)
+    whole = taken(buffer, 2, 1 << 20, buffer.newest, False)
+    whole.payload(0, 1)
+    whole.end(0, 1, "delivered")
+    assert (0, 1) == (buffer.used, ledger.endings["delivered"])
+
+
+@pytest.mark.parametrize(
     ("lane", "flags", "wakes"),
     [
         (HEAD, (True, False, False), True),
@@ -178,6 +205,19 @@ def test_the_sleeping_worker_is_woken_by_what_it_waits_for(
     buffer.wake()
     assert woken.wait(10)
     thread.join(10)
+
+
+def test_a_worker_that_is_woken_just_before_it_sleeps_looks_once_more() -> None:
+    buffer, _ = a_buffer()
+    buffer.wake()
+    buffer.sleep(3600.0, True, True, True)
+    thread = threading.Thread(target=buffer.sleep, args=(30.0, True, True, True))
+    thread.start()
+    while not buffer.sleeping:
+        pass
+    buffer.wake()
+    thread.join(10)
+    assert not thread.is_alive()
 
 
 def test_a_complete_batch_wakes_the_worker() -> None:
