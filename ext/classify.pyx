@@ -219,7 +219,7 @@ cdef class Classifier:
         facts = self.fill(it)
         if live is not None:
             self.look_back(facts, it, span_number(context))
-            facts.recorded = <PyObject *> event     # None is no attributes of an event
+            facts.recorded = event
         elif passing is not None:
             self.origins.pass_on(passing, context, span_parent(span))
         return facts
@@ -321,7 +321,7 @@ cdef class Classifier:
                 facts.stack_hash = self.prints.live_hash(it.links)
         if it.known is not None:
             facts.known = it.known
-            facts.stack = <PyObject*> text
+            facts.stack = text
         return facts
 
     cdef int read_quote(self, Failure it) except -1:

@@ -40,6 +40,13 @@ cdef inline bint is_unplaced(const Gap* gap) noexcept:
     return gap.common != NULL and gap.at == UNPLACED
 
 
+cdef inline void place_gap(Gap* gap, size_t end, size_t size) noexcept:
+    """The text is written, up to `end`; cut where there was no memory to shorten it otherwise."""
+    gap.at = <uint32_t> (end - size)
+    if size < gap.size:
+        close_gap(gap)
+
+
 cdef inline void close_gap(Gap* gap) noexcept:
     Py_XDECREF(gap.common)
     gap.common = NULL

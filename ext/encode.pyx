@@ -409,7 +409,7 @@ cdef int encode_span(
     e.scrubber = NULL if scrubber is None or scrubber.mode == SCRUB_OFF else <PyObject*> scrubber
     e.message = NULL if facts is None or facts.message is None else <PyObject*> facts.message
     e.place = 0 if facts is None else facts.fingerprint_hash
-    e.stack = NULL if facts is None else facts.stack
+    e.stack = <PyObject*> (None if facts is None else facts.stack)
     e.known = <PyObject*> (None if facts is None else facts.known)
     e.secret = e.message_clean = e.watching = False
     e.scrubbed = 0

@@ -42,8 +42,9 @@ cdef class ErrorFacts:
     cdef uint64_t origin                # id of the span that the error, or what led to it, passed first; 0: this one
     cdef readonly bint propagated       # it is the very error of that span
     cdef int shared_verdict, shared_rule    # what was said of it there, HEAD for nothing
-    cdef PyObject *recorded             # attributes of its event, to be compared only while the span ends
-    cdef PyObject *stack                # the text of its stack, likewise; NULL where that is none of the known
+    # Owned, because an event may make its attributes anew at each look, at the address of those before.
+    cdef object recorded                # the attributes of its event
+    cdef object stack                   # the text of its stack; None where that is none of the known
     cdef KnownStack known               # what that text begins as
     # The classes, for `exception is` and `cause is`; None where only a name is known. Never the instance.
     cdef object exception_class

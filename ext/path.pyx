@@ -354,7 +354,7 @@ cdef class Path:
             # The other processor exports the sampled spans at a rate we do not know.
             decision.weight = TH_ERASED
         if failed and facts.propagated and not self.repeats_stacks:
-            bare = facts.recorded
+            bare = <PyObject*> facts.recorded
         if not waits:
             trace_state = reweigh(
                 context_trace_state(context), trace_bits(context), decision.weight, decision.threshold, self.floor

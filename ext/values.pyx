@@ -89,7 +89,7 @@ cdef struct Encoder:
     PyObject* message       # ErrorFacts.message, or NULL
     bint message_clean      # which holds no secret
     uint64_t place          # of the stack among those that are remembered
-    PyObject* stack         # the stack text that classify knows, or NULL
+    PyObject* stack         # the stack text that classify knows, or None
     PyObject* known         # the KnownStack it begins as
     Py_ssize_t scrubbed     # characters looked at
 
@@ -278,7 +278,7 @@ cdef void put_attribute(Encoder* e, uint8_t tag, object key, object value, int d
         p = store_scalar(e, store_head(p, VALUE, s.size), &s)
         e.w.size = p - e.w.start
         if is_unplaced(&e.w.gap):
-            e.w.gap.at = <uint32_t> (e.w.size - s.text.size)
+            place_gap(&e.w.gap, e.w.size, s.text.size)
 
 
 cdef Py_ssize_t put_attributes(Encoder* e, uint8_t tag, object attributes, Py_ssize_t most, int depth) noexcept:

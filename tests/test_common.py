@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import Event, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import Status, StatusCode, Tracer
 
@@ -21,6 +21,7 @@ from otel_errsample import ErrorAwareSampler, ErrorSpanProcessor
 from otel_errsample.testing.transport import CollectingTransport
 from otel_errsample.transport import Answer, Outcome
 from tests.making import Make
+from tests.spans import PublicSpan, make_context, make_span
 
 RETRY = Answer(Outcome.RETRY, cause="unavailable")
 KEEP = "e: keep if error"
@@ -189,11 +190,11 @@ def test_the_budget_and_the_bytes_are_right_whatever_comes_and_goes(
 
 
 def place(number: int) -> Callable[[int, str], None]:
-    """A function of its own that raises."""
+    """A function of its own that raises, its stack longer than that of the one before."""
     names: dict[str, Any] = {"descend": descend}
-    lines = "\n" * number + f"def place_{number:03d}(depth, message):\n    descend(depth, message)"
-    exec(compile(lines, "shop/orders.py", "exec"), names)
-    return cast("Callable[[int, str], None]", names[f"place_{number:03d}"])
+    name = "place" + number * "_"
+    exec(compile(f"def {name}(depth, message):\n    descend(depth, message)", "shop/orders.py", "exec"), names)
+    return cast("Callable[[int, str], None]", names[name])
 
 
 def test_a_storm_from_many_places_has_its_stacks_in_common(errors: Any, asleep: None) -> None:
@@ -283,3 +284,37 @@ def test_secrets_are_taken_out_of_a_known_stack(errors: Any, transport: Collecti
     arrived = delivered(processor, transport)
     assert 4 == len(arrived)
     assert not any("q7hunter2X" in text for pair in arrived.items() for text in pair)
+
+
+class Anew(Event):
+    """Makes its attributes at each look, the second time with another stack."""
+
+    def __init__(self, number: int, *stacks: str) -> None:
+        super().__init__("exception")
+        self._made = (
+            {
+                "exception.type": "ValueError",
+                "exception.message": f"order {number}",
+                "exception.stacktrace": f"{stack}ValueError: order {number}\n",
+            }
+            for stack in stacks
+        )
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        return next(self._made)
+
+
+def test_a_text_at_the_address_of_a_former_one_is_not_taken_for_it(errors: Any, transport: CollectingTransport) -> None:
+    _, processor = errors()
+    first, second = (
+        "Traceback (most recent call last):\n" + f'  File "shop/{name}.py", line 1, in {name}\n' * 20 for name in "ab"
+    )
+    failed = Status(StatusCode.ERROR)
+    for number, stacks in enumerate([(first, first)] * 3 + [(first, second)] * 3):
+        context = make_context(span_id=number + 1)
+        processor.on_end(make_span(of=PublicSpan, context=context, events=[Anew(number, *stacks)], status=failed))
+    expected = {
+        f"order {number}": f"{first if number < 3 else second}ValueError: order {number}\n" for number in range(6)
+    }
+    assert expected == delivered(processor, transport)
