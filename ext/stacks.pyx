@@ -119,7 +119,7 @@ cdef inline bint begins_alike(object text, object other, Py_ssize_t length) noex
     )
 
 
-cdef KnownStack known_as(list known, uint64_t slot, object text) noexcept:
+cdef KnownStack known_as(list known, uint64_t slot, object text):
     """The stack that a text begins as; None where it is not among the known."""
     cdef KnownStack stack
     cdef int way

@@ -134,6 +134,30 @@ def leave(error: Callable[[], BaseException]) -> Callable[[Tracer, Hooks], None]
     return run
 
 
+def to(depth: int) -> None:
+    fro(depth)
+
+
+def fro(depth: int) -> None:
+    """Together they make a stack of which no line is a repetition."""
+    if depth == 0:
+        raise ValueError("order 17 was refused")
+    to(depth - 1)
+
+
+def too_long(tracer: Tracer, hooks: Hooks) -> None:
+    """Its texts are cut, and its stack is one that errors have in common."""
+    span = tracer.start_span("long", attributes={"text": "x" * 40_000})
+    hooks.start(span)
+    try:
+        to(10)
+    except ValueError as raised:
+        hooks.record(span, raised)
+    span.set_status(StatusCode.ERROR, "it failed")
+    span.end()
+    hooks.end(span)
+
+
 def odd_values(tracer: Tracer, hooks: Hooks) -> None:
     values: dict[Any, Any] = {
         "odd": Odd(),
@@ -215,6 +239,7 @@ KINDS = (
         leave(lambda: ValueError("no")),
         arguments={"fast_exceptions": False, "options": {"propagated_stacks": True}},
     ),
+    Kind("long", too_long, arguments={"max_buffer_bytes": 1 << 16}),
     Kind("hostile", leave(lambda: Hostile("x"))),
     Kind("odd_values", odd_values),
     Kind("secret", secret),
