@@ -60,7 +60,7 @@ cdef class Scrubber:
         """Whether nothing that is to go shows itself before `stop`; a text that is too long to tell is not clean."""
         cdef View view
         cdef bint clean
-        if PyUnicode_GET_LENGTH(text) > LONGEST_SCRUBBED <= stop:
+        if text_length(text) > LONGEST_SCRUBBED <= stop:
             return False
         if not view_open(&view, text, LONGEST_SCRUBBED):
             return False
@@ -78,7 +78,7 @@ cdef class Scrubber:
         """Whether no message line holds a secret; opens a gap for what the text has in common with other errors."""
         cdef PyObject* message = e.message if e.message_clean else NULL
         cdef KnownStack known = None if e.stack != <PyObject*> text else <KnownStack> e.known
-        cdef Py_ssize_t n = PyUnicode_GET_LENGTH(text)
+        cdef Py_ssize_t n = text_length(text)
         cdef Py_ssize_t rest = n - (0 if message is NULL else PyUnicode_GET_LENGTH(<object> message))
         cdef CommonText common
         cdef uint64_t slot
@@ -240,7 +240,7 @@ cdef void watch_text(Encoder* e, object text) noexcept:
 cdef void watch_value(Encoder* e, object value) noexcept:
     """A value in an event, but for the items of containers, which come by themselves."""
     if PyUnicode_Check(value):
-        e.scrubbed += PyUnicode_GET_LENGTH(value)
+        e.scrubbed += text_length(value)
         expect(e, e.scrubbed <= MOST_SCRUBBED and (<Scrubber> e.scrubber).text_is_clean(value, LONGEST_SCRUBBED))
     elif PyBytes_Check(value) or PyByteArray_Check(value):
         expect(e, (<Scrubber> e.scrubber).bytes_are_clean(value))
@@ -259,7 +259,7 @@ cdef void watch_attribute(Encoder* e, object key, const Utf8* k, object value) n
             if not PyUnicode_Check(value):
                 watch_value(e, value)
                 return
-            e.scrubbed += min(PyUnicode_GET_LENGTH(value), <Py_ssize_t> (e.cuts.message + FAR_BACK))
+            e.scrubbed += min(text_length(value), <Py_ssize_t> (e.cuts.message + FAR_BACK))
             # What is not written need not be clean, but for the `@` that tells of a password before it.
             expect(e, e.scrubbed <= MOST_SCRUBBED and (<Scrubber> e.scrubber).text_is_clean(
                 value, e.cuts.message + FAR_BACK
@@ -283,7 +283,7 @@ cdef void watch_description(Encoder* e, object text) noexcept:
     if not PyUnicode_Check(text):
         return
     if e.message_clean:
-        rest = PyUnicode_GET_LENGTH(text) - PyUnicode_GET_LENGTH(<object> e.message)
+        rest = text_length(text) - PyUnicode_GET_LENGTH(<object> e.message)
         rest = rest if rest > 0 and errsample_ready(text) and stands_in(text, rest, e.message) else 0
     expect(e, (<Scrubber> e.scrubber).text_is_clean(text, rest or <Py_ssize_t> (e.cuts.description + FAR_BACK)))
 

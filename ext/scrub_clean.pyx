@@ -116,7 +116,7 @@ cdef object clean_text(Scrubbing* job, object text):
     """A str without its secrets: the same object where it has none."""
     cdef View view
     cdef Text t
-    cdef Py_ssize_t n = PyUnicode_GET_LENGTH(text)
+    cdef Py_ssize_t n = text_length(text)
     cdef Py_ssize_t most = min(n, LONGEST_SCRUBBED, max(job.left, 0))
     cdef Py_ssize_t done = 0
     cdef Py_ssize_t least
@@ -145,7 +145,7 @@ cdef object clean_text(Scrubbing* job, object text):
 
 cdef object without_far_middle(Scrubbing* job, object text):
     """A stack text of a length that is looked at: a quarter from its beginning, the rest from its end, whole lines."""
-    cdef Py_ssize_t n = PyUnicode_GET_LENGTH(text)
+    cdef Py_ssize_t n = text_length(text)
     cdef Py_ssize_t most = min(<Py_ssize_t> LONGEST_SCRUBBED, max(job.left, 0))
     if n <= most:
         return text
@@ -262,7 +262,7 @@ cdef object clean_item(Scrubbing* job, object key, object value, int depth):
 cdef inline bint holds_text(object value) noexcept:
     """Whether a value can hold a secret: no flag, no emptiness, nothing that was taken out before."""
     return value is not None and value is not True and value is not False and not (
-        PyUnicode_Check(value) and (PyUnicode_GET_LENGTH(value) == 0 or type(value) is str and <str> value == REDACTED)
+        PyUnicode_Check(value) and (text_length(value) == 0 or type(value) is str and <str> value == REDACTED)
     )
 
 

@@ -92,6 +92,11 @@ cdef inline char* store_utf8(char* p, const CodeUnit* data, Py_ssize_t units, bi
     return p
 
 
+cdef inline Py_ssize_t text_length(object text) noexcept:
+    """Of a str, by its base type; 0 where there is no memory to make it ready, and then nothing of it is written."""
+    return PyUnicode_GET_LENGTH(text) if errsample_ready(text) else 0
+
+
 cdef size_t sizeof_units(const Utf8* t) noexcept nogil:
     if t.kind == 1:
         return utf8_size(<const uint8_t*> t.data, t.units)
@@ -212,7 +217,7 @@ cdef object without_middle(Writer* w, object text, size_t limit):
     cdef size_t budget = limit - LONGEST_MARKER
     cdef size_t size = 0
     cdef Py_ssize_t head, tail
-    tail = PyUnicode_GET_LENGTH(text)
+    tail = text_length(text)
     if <size_t> tail <= limit:      # no character takes less than a byte, so a longer text need not be measured
         measure(w, text, NO_LIMIT, &t)
         if t.size <= limit:

@@ -20,6 +20,7 @@ from opentelemetry.trace import Link, SpanKind, Status, StatusCode, TraceState
 
 from tests.hostile import Hostile
 from tests.spans import PublicContext, PublicSpan, hot, make_context, make_span, parse, scalars, spans
+from tests.unready import needs_unready, unready
 
 assert hot.probe(), "these tests are about the known layout; the public one is asked for with PublicSpan"
 
@@ -149,6 +150,14 @@ def test_a_long_stack_trace_loses_its_middle(letter: str) -> None:
     assert f"{len(whole) - len(head) - len(tail)} characters left out" == marker
     assert 8192 - 80 <= len(stack.encode()) <= 8192
     assert len(tail.encode()) == pytest.approx(3 * len(head.encode()), abs=16)
+
+
+@needs_unready
+def test_of_a_text_that_is_not_ready_the_middle_is_left_out_too() -> None:
+    text = "".join(f"line {n}\n" for n in range(9000))
+    span = make_span(events=[exception_event(stack=text)])
+    odd = make_span(events=[exception_event(stack=unready(text))])
+    assert hot.encode(span) == hot.encode(odd)
 
 
 def test_what_is_left_out_is_counted_in_the_dropped_fields() -> None:

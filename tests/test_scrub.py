@@ -27,6 +27,7 @@ from tests.carriers import (
 )
 from tests.scrubbing import Hostile, Make, attributes_of, make
 from tests.secrets import Planted, planted
+from tests.unready import needs_unready, unready
 
 __all__ = ["make"]
 
@@ -165,6 +166,27 @@ def test_a_secret_in_the_stack_alone_is_found_behind_a_clean_message(make: Make)
             span.add_event("exception", {**attributes, "exception.stacktrace": head + tail})
             span.set_status(Status(StatusCode.ERROR, f"password={SECRET} plain"))
     assert SECRET.encode() not in bench.sent()
+
+
+@needs_unready
+@pytest.mark.parametrize("mode", ["default", "strict"])
+def test_a_text_that_is_not_ready_is_looked_at_whole(make: Make, mode: str) -> None:
+    bench = make(scrub=mode)
+    stack = 'Traceback (most recent call last):\n  File "a.py", line 1, in f\n    f()\nValueError: '
+    for key, text in (
+        ("exception.stacktrace", f"{stack}plain\n"),
+        ("exception.stacktrace", f"{stack}{MESSAGE}\n"),
+        ("exception.message", MESSAGE),
+        ("password", SECRET),
+        ("why", "word " * 20_000 + MESSAGE),
+    ):
+        bench.tracer.start_span("work").end()
+        span = bench.tracer.start_span("work")
+        span.add_event("log", {key: unready(text)})
+        span.end()
+    sent = bench.sent()
+    assert SECRET.encode() not in sent
+    assert b"in f\n" in sent
 
 
 def test_a_secret_cannot_be_cut_from_its_name(make: Make) -> None:
