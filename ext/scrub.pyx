@@ -88,7 +88,7 @@ cdef class Scrubber:
             return False
         e.scrubbed += n // FRAMES_SHARE
         if known is None:
-            slot = e.place + sampled(text, rest)
+            slot = e.place + sampled(text, rest - 1)     # without the message and the end of its line
             known = known_as(self.known, slot, text)
             if known is None:
                 return self.new_stack_is_clean(text, slot, None, &e.scrubbed)

@@ -115,8 +115,9 @@ def test_the_stack_is_charged_once(
     errors: Any, transport: CollectingTransport, fail: Callable[..., None], asleep: None
 ) -> None:
     tracer, processor = errors()
-    first, second, third, *rest = charges(tracer, processor, fail, [f"order {number:03d}" for number in range(10)])
-    stack = len(max(delivered(processor, transport).values(), key=len).encode()) - len("order 000\n")
+    messages = [f"{number}00 are missing" for number in range(10)]
+    first, second, third, *rest = charges(tracer, processor, fail, messages)
+    stack = len(max(delivered(processor, transport).values(), key=len).encode()) - len(f"{messages[0]}\n")
     assert stack > 500
     assert second == first + 16 + 96, "it is whole in the first, and once more for those that come"
     assert {first + 16 - stack} == {third, *rest}
