@@ -25,16 +25,20 @@ cdef extern from *:
     #define errsample_entries(items) \\
         (PyDict_Check(items) && errsample_tables_known && ((PyDictObject*) (items))->ma_values == NULL \\
          && errsample_table_of(items)->kind == 1 ? errsample_table_of(items)->entries : -1)
+    /* Where they begin, a key and a value each, if it is no other kind. */
+    #define errsample_first_entry(items) \
+        ((PyObject**) (errsample_table_of(items)->indices \
+                       + ((size_t) 1 << errsample_table_of(items)->log2_index_bytes)))
     #else
     #define errsample_entries(items) ((Py_ssize_t) -1)
+    #define errsample_first_entry(items) NULL
     #endif
 
     static inline int errsample_next(PyObject* items, Py_ssize_t* position, PyObject** key, PyObject** value) {
     #if ERRSAMPLE_SEATS
         Py_ssize_t at = *position, entries = errsample_entries(items);
         if (entries >= 0) {
-            errsample_table* table = errsample_table_of(items);
-            PyObject** entry = (PyObject**) (table->indices + ((size_t) 1 << table->log2_index_bytes)) + 2 * at;
+            PyObject** entry = errsample_first_entry(items) + 2 * at;
             for (; at < entries; at++, entry += 2) {
                 if (entry[1] == NULL) continue;
                 *position = at + 1;
@@ -69,6 +73,7 @@ cdef extern from *:
     }
     """
     Py_ssize_t errsample_entries(object items) noexcept
+    PyObject** errsample_first_entry(object items) noexcept
     bint errsample_next(object items, Py_ssize_t* position, PyObject** key, PyObject** value) noexcept
     void errsample_look_at_table(object sample) noexcept
 
