@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
-from opentelemetry.sdk.trace import Event, TracerProvider
+from opentelemetry.sdk.trace import Event, ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import Status, StatusCode, Tracer
 
@@ -285,6 +285,70 @@ def test_secrets_are_taken_out_of_a_known_stack(errors: Any, transport: Collecti
     arrived = delivered(processor, transport)
     assert 4 == len(arrived)
     assert not any("q7hunter2X" in text for pair in arrived.items() for text in pair)
+
+
+class Subclass(str):
+    __slots__ = ()
+
+
+BEGINNINGS = [
+    "Traceback (most recent call last):\n" + f'  File "shop/{name}.py", line {number}, in {name}\n' * number
+    for number in (4, 20, 160)
+    for name in ("orders", "größe", "заказ", "\N{PILE OF POO}", "\udce9")
+]
+FORMS: list[Callable[[str], Any]] = [str, str, str, Subclass, str.encode, lambda text: {"exception.stacktrace": text}]
+
+
+@st.composite
+def exception_events(draw: st.DrawFn) -> Event:
+    """As the SDK writes them, and as nobody should: with texts of other types, more of them, in another order."""
+    name = draw(st.sampled_from(["ValueError", "ValueError", "shop.Überlauf", "a <b>"]))
+    message = draw(st.sampled_from(["", "заказ", "two\nlines", "password=q7hunter2X", "y" * 1100]) | st.text())
+    said = draw(st.sampled_from([message, message, "what the event does not say"]))
+    above = "".join(draw(st.lists(st.sampled_from(BEGINNINGS), min_size=1, max_size=2)))
+    stack = f"{above}{name}: {said}\n" + draw(st.sampled_from(["", "", "a note\n", "\n" + BEGINNINGS[0]]))
+    form = draw(st.sampled_from(FORMS))
+    attributes = {
+        "exception.type": name,
+        "exception.message": message,
+        "exception.stacktrace": stack if "\udce9" in stack and form is str.encode else form(stack),
+        "exception.escaped": "False",
+        "filler": "z" * draw(st.sampled_from([0, 200, 20_000])),
+    }
+    return Event("exception", {key: attributes[key] for key in draw(st.permutations(list(attributes)))})
+
+
+def arrived(spans: list[ReadableSpan]) -> dict[bytes, Span]:
+    """What a processor sends of them, which waits until all have ended."""
+    transport = CollectingTransport(then=RETRY)
+    processor = ErrorSpanProcessor(KEEP, transport=transport, max_buffer_bytes=262_144)
+    for span in spans:
+        processor.on_end(span)
+    transport.then = Answer(Outcome.ACCEPTED)
+    processor.shutdown()
+    stats = processor.stats()
+    assert (True, 0, {}) == (stats.balanced, stats.buffer_bytes, stats.internal_errors), stats
+    return {span.span_id: span for span in transport.spans()}
+
+
+@settings(max_examples=40)
+@given(st.lists(st.lists(exception_events(), min_size=1, max_size=3), min_size=3, max_size=10))
+def test_every_span_arrives_as_from_a_processor_that_met_no_other(told: list[list[Event]]) -> None:
+    spans = [
+        make_span(
+            context=make_context(span_id=number),
+            events=events,
+            attributes={"exception.stacktrace": BEGINNINGS[5]},
+            status=Status(StatusCode.ERROR),
+        )
+        for number, events in enumerate([*told, *told, *told], 1)
+    ]
+    expected: dict[bytes, Span] = {}
+    for span in spans:
+        expected |= arrived([span])
+    found = arrived(spans)
+    assert found == {span_id: span for span_id, span in expected.items() if span_id in found}
+    assert found
 
 
 class Anew(Event):
