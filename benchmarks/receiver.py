@@ -1,4 +1,4 @@
-"""The sink in a process of its own, the same one for both sides: it reads requests, answers and keeps nothing."""
+"""The sink in a process of its own, the same one for both sides: it takes requests unread, answers and keeps nothing."""
 
 from __future__ import annotations
 
