@@ -202,7 +202,8 @@ class Worker:
         `one_batch`: nothing behind the first batch, and the timers of what waits there go on. Under load what arrived
         while one was sent made a request of its own, the fifth part of all, and each costs 0.3 ms however short it is.
         """
-        if not self._drain_lock.acquire(timeout=-1 if deadline is None else max(0.0, deadline - self._monotonic())):
+        lock = self._drain_lock  # a child that comes back from `_send` has another one
+        if not lock.acquire(timeout=-1 if deadline is None else max(0.0, deadline - self._monotonic())):
             return
         try:
             if not one_batch:
@@ -222,7 +223,7 @@ class Worker:
                 if one_batch:
                     return
         finally:
-            self._drain_lock.release()
+            lock.release()
 
     def _send(self, batch: Batch, deadline: float | None) -> bool:
         """Deliver a batch, in halves where it is refused for its content; False when the rest has to wait.

@@ -37,6 +37,29 @@ def test_the_worker_rings_for_a_flush(bench: Callable[..., Bench], monkeypatch: 
     assert 20 == len(one.sink.delivered)
 
 
+def test_a_child_that_was_forked_inside_a_request_goes_on_without_a_complaint(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(function: object) -> int:
+        raise RuntimeError("can't start new thread")
+
+    def fork(spans: list[Any]) -> Answer:
+        one.buffer.restart_in_child()
+        one.worker.restart_in_child()
+        one.admitted -= len(spans)
+        return ACCEPTED
+
+    monkeypatch.setattr(export, "start_os_thread", refuse)
+    one = bench(fork)
+    one.admit("a", "b")
+    assert one.worker.flush(10.0)
+    assert {"worker": 1} == one.ledger.internal_errors, "of the thread"
+    one.sink.answer = lambda spans: ACCEPTED
+    one.admit("c")
+    assert one.worker.flush(10.0)
+    assert {"delivered": 1} == {name: count for name, count in one.ledger.endings.items() if count}
+
+
 def test_nothing_is_rung_while_the_receiver_is_away(
     bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
 ) -> None:
