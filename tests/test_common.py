@@ -18,10 +18,12 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import Status, StatusCode, Tracer
 
 from otel_errsample import ErrorAwareSampler, ErrorSpanProcessor
+from otel_errsample._hot import write_to
 from otel_errsample.testing.transport import CollectingTransport
 from otel_errsample.transport import Answer, Outcome
 from tests.making import Make
-from tests.spans import PublicSpan, make_context, make_span
+from tests.spans import PublicSpan, make_context, make_span, parse
+from tests.spools import a_ring, left_in
 
 RETRY = Answer(Outcome.RETRY, cause="unavailable")
 KEEP = "e: keep if error"
@@ -241,6 +243,23 @@ def test_the_spool_has_the_stack_in_full(
     arrived = delivered(heir, later)
     assert {f"order {number}" for number in range(5)} == set(arrived)
     assert 1 == len({stack.rpartition("ValueError: ")[0] for stack in arrived.values()})
+
+
+def test_a_spool_that_comes_later_has_the_stack_in_full(
+    errors: Any, transport: CollectingTransport, tmp_path: Path, asleep: None
+) -> None:
+    tracer, processor = errors()
+    write_to(processor.buffer, None)
+    for number in range(4):
+        fail_told(tracer, f"order {number}")
+    path = tmp_path / "later.spool"
+    write_to(processor.buffer, a_ring(path, shelf=65_536))
+    shelves, damaged = left_in(path.read_bytes())
+    spooled = [parse(record[4]) for shelf in shelves for record in shelf]
+    assert (0, 4) == (damaged, len(spooled))
+    assert delivered(processor, transport) == {
+        attribute(span, "message"): attribute(span, "stacktrace") for span in spooled
+    }
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")

@@ -146,7 +146,7 @@ class Receiver:
         return self._store.spans()
 
     def wait_for(self, spans: int, timeout: float = 10.0) -> bool:
-        """Wait until so many spans were accepted; False when the timeout in seconds comes first."""
+        """Wait until so many spans were accepted and kept; False when the timeout in seconds comes first."""
         return self._store.wait_for(spans, timeout)
 
     def wait_for_requests(self, requests: int, timeout: float = 10.0) -> bool:
