@@ -81,9 +81,9 @@ cdef class ClassInfo:
 
 
 cdef str exact_text(object value):
-    """The same text as an exact str, None for anything else; a str subclass runs none of its methods."""
+    """The same text as an exact str, ready; None for anything else; a str subclass runs none of its methods."""
     if PyUnicode_CheckExact(value):
-        return value
+        return value if errsample_ready(value) else None
     return PyUnicode_FromObject(value) if PyUnicode_Check(value) else None
 
 

@@ -70,7 +70,7 @@ cdef bint escaped(object event):
     cdef PyObject *found = find_quietly(event, "exception.escaped")
     value = None if found == NULL else <object> found
     return value is True or (
-        PyUnicode_CheckExact(value) and len(<str> value) == len("True") and <str> value in ("True", "true")
+        PyUnicode_CheckExact(value) and text_length(value) == len("True") and <str> value in ("True", "true")
     )
 
 

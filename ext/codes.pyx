@@ -178,7 +178,7 @@ cdef int small_int(object value) noexcept:
     if PyLong_Check(value):
         number = PyLong_AsLongAndOverflow(value, &overflow)
         return <int> number if overflow == 0 and -99999 <= number <= 99999 else NO_NUMBER
-    if PyUnicode_CheckExact(value) and len(<str> value) >= 3:
+    if PyUnicode_CheckExact(value) and text_length(value) >= 3:
         number = 0
         for digit in (<str> value)[:3]:
             if not 48 <= <long> <Py_UCS4> digit <= 57:

@@ -325,6 +325,8 @@ cdef bint value_passes(TestNode* node, object value, int* work) except -1:
         return False
     if test == TEST_EXISTS:
         return True
+    if PyUnicode_CheckExact(value) and not errsample_ready(value):
+        return False
     if test == TEST_COMPARE:
         if value_type(value) != node.type:
             return False

@@ -23,7 +23,7 @@ cimport cython
 from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_CheckExact
 from cpython.object cimport PyObject, PyObject_Hash
 from cpython.tuple cimport PyTuple_Check, PyTuple_GET_ITEM, PyTuple_GET_SIZE
-from cpython.unicode cimport PyUnicode_CheckExact, PyUnicode_GET_LENGTH, PyUnicode_Substring
+from cpython.unicode cimport PyUnicode_CheckExact, PyUnicode_Substring
 from libc.stdint cimport int32_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
@@ -200,7 +200,7 @@ cdef uint64_t key_hash(object value) except? 0:
     cdef int overflow = 0
     if value_type(value) == TYPE_NONE:
         return 0
-    if PyUnicode_CheckExact(value) and PyUnicode_GET_LENGTH(value) > SEEN_CHARACTERS:
+    if PyUnicode_CheckExact(value) and text_length(value) > SEEN_CHARACTERS:
         value = PyUnicode_Substring(value, 0, SEEN_CHARACTERS)
     elif PyLong_CheckExact(value):
         PyLong_AsLongLongAndOverflow(value, &overflow)

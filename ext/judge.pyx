@@ -250,7 +250,7 @@ cdef bint take_hint(Failure it, ClassTable classes, object text, bint prose) exc
     cdef Code code
     cdef ClassInfo info
     cdef Stated stated
-    if not PyUnicode_CheckExact(text) or not 0 < len(<str> text) <= 300:
+    if not PyUnicode_CheckExact(text) or not 0 < text_length(text) <= 300:
         return False
     word = (<str> text).removeprefix("StatusCode.")
     prose = prose and len(word) == len(<str> text)

@@ -16,6 +16,7 @@ from opentelemetry.trace import SpanKind
 from otel_errsample import _hot
 from tests.failing import event, make_span, raised, told_while, watch
 from tests.model.stated import name_of
+from tests.unready import needs_unready, unready
 
 CLASSIFIER = _hot.Classifier()
 
@@ -57,6 +58,19 @@ def test_an_event_of_odd_values_is_classified() -> None:
     facts = CLASSIFIER.classify_span(make_span(status="ERROR", events=odd))
     assert facts is not None
     assert (True, None, "event", None) == (facts.error, facts.exception, facts.source, facts.message)
+
+
+@needs_unready
+def test_an_event_of_texts_that_are_not_ready_is_classified() -> None:
+    stack = 'Traceback (most recent call last):\n  File "a.py", line 1, in f\n    f()\nValueError: no\n'
+    texts = {"exception.type": "ValueError", "exception.message": "no", "exception.stacktrace": stack}
+    odd = {key: unready(text) for key, text in texts.items()} | {"exception.escaped": unready("True")}
+    facts, expected = (
+        CLASSIFIER.classify_span(make_span(status="ERROR", events=[attributes])) for attributes in (odd, texts)
+    )
+    assert facts is not None
+    assert expected is not None
+    assert ("ValueError", "no", expected.fingerprint) == (facts.exception, facts.message, facts.fingerprint)
 
 
 def test_the_message_of_the_event_spares_the_exception_its_str() -> None:

@@ -16,6 +16,7 @@ from otel_errsample.rules import Rules
 from otel_errsample.rules.tree import quoted
 from tests.model.decide import glob
 from tests.model.spans import make_span
+from tests.unready import needs_unready, unready
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -97,6 +98,23 @@ def test_globs(pattern: str, passing: list[str], failing: list[str]) -> None:
 @given(st.text("ab*?\\é", max_size=8), st.text("ab*\\é\U0001f600", max_size=10))
 def test_globs_agree_with_the_model(pattern: str, text: str) -> None:
     assert glob(text, pattern) == holds(f"a.b like {quoted(pattern)}", text)
+
+
+@needs_unready
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ('a.b == "abc"', True),
+        ('a.b != "abc"', False),
+        ('a.b in ("abc", "x")', True),
+        ('a.b contains "b"', True),
+        ('a.b like "a*c"', True),
+        ('a.b startswith "ab"', True),
+        ('a.b endswith "bc"', True),
+    ],
+)
+def test_a_text_that_is_not_ready_is_seen_as_any_other(condition: str, expected: bool) -> None:
+    assert expected is holds(condition, unready("abc"))
 
 
 def test_operators_that_look_inside_see_the_first_4096_characters() -> None:
