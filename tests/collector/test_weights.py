@@ -21,16 +21,18 @@ from tests.waiting import eventually
 EACH: Final = 6000
 HEAD: Final = 0.25
 
+# spanmetrics counts whole calls: it rounds a weight with a fraction up or down by chance, span by span. At 17 % (1,020
+# spans of 5.88 each) that moves the sum by 10 calls (one sigma), a sixth of the hundredth it may be off; at 30 % by 20.
 RULES: Final = """
 health:  drop if name == "health"
 certain: keep if error and name == "certain"
 quarter: keep 25% if name == "quarter"
-third:   keep 30% if name == "third"
+sixth:   keep 17% if name == "sixth"
 few:     keep 1% if name == "few"
 storm:   keep 5 per second if name == "storm"
 rest:    head
 """
-STREAMS: Final = ("health", "certain", "quarter", "third", "few", "storm", "head")
+STREAMS: Final = ("health", "certain", "quarter", "sixth", "few", "storm", "head")
 
 SECTIONS: Final[dict[str, Any]] = {
     "connectors": {
@@ -136,7 +138,7 @@ def test_what_is_kept_with_certainty_counts_once(outcome: Outcome) -> None:
     assert Counted(EACH, "extrapolated") == outcome.counted["certain"]
 
 
-@pytest.mark.parametrize("stream", ["quarter", "third", "few", "head"])
+@pytest.mark.parametrize("stream", ["quarter", "sixth", "few", "head"])
 def test_what_is_drawn_counts_for_all_there_were(outcome: Outcome, stream: str) -> None:
     calls, method = outcome.counted[stream]
     assert EACH == pytest.approx(calls, rel=0.01)
@@ -156,6 +158,6 @@ def test_what_a_rule_drops_is_in_the_ledger_only(outcome: Outcome) -> None:
     assert {*STREAMS, "last"} - {"health"} == set(outcome.counted)
 
 
-@pytest.mark.parametrize("stream", ["certain", "quarter", "third", "few", "head"])
+@pytest.mark.parametrize("stream", ["certain", "quarter", "sixth", "few", "head"])
 def test_a_sampler_of_the_collectors_goes_on_from_the_thresholds(sampled_again: Outcome, stream: str) -> None:
     assert EACH == pytest.approx(sampled_again.counted[stream].calls, rel=0.01)
