@@ -43,7 +43,6 @@ def main() -> int:
     measure = here if len(cases) == 1 else apart
     measured: dict[str, Any] = {}
     for case in cases:
-        print(f"{case.key}: {case.sentence}", file=sys.stderr, flush=True)
         measured[case.key] = measure(case, options.full)
     results = {"machine": at, "cases": measured}
     out = options.out or (None if options.case else RESULTS)
@@ -55,6 +54,7 @@ def main() -> int:
 
 
 def here(case: Case, full: bool) -> dict[str, Any]:
+    print(f"{case.key}: {case.sentence}", file=sys.stderr, flush=True)
     return DRIVERS[case.driver](case, case.repeats * (5 if full else 1)).to_json()
 
 
@@ -66,9 +66,9 @@ def apart(case: Case, full: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "result.json")
         command = [sys.executable, "-m", "benchmarks", "--case", case.key, "--out", str(out), *["--full"][:full]]
-        done = subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        done = subprocess.run(command, check=False, stdout=subprocess.DEVNULL)  # 1 says as well that it was not valid
         if not out.exists():
-            raise subprocess.CalledProcessError(done.returncode, command, stderr=done.stderr)
+            done.check_returncode()
         measured: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))["cases"][case.key]
         return measured
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from benchmarks import arms, instructions, render, spans, wall
+from benchmarks.__main__ import apart
 from benchmarks.cases import CASES, STAGES, Case, chosen
 from benchmarks.result import Result
 from benchmarks.sides import Arm, Tally
@@ -62,6 +65,18 @@ def test_prepared_spans_have_the_sizes_the_figures_speak_of() -> None:
 
 def test_a_prefix_chooses_the_cases_of_a_stage() -> None:
     assert {"encode"} == {case.key.partition("_")[0] for case in chosen("encode_")}
+
+
+@pytest.mark.parametrize("case", CASES_BY_KEY)
+def test_a_key_chooses_its_case_alone(case: Case) -> None:
+    """One that began other keys would be handed from process to process without end."""
+    assert [case] == chosen(case.key)
+
+
+def test_a_case_that_cannot_be_measured_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "false")
+    with pytest.raises(subprocess.CalledProcessError):
+        apart(CASES[0], False)
 
 
 def case_of(make: arms.MakeArm, *targets: Target) -> Case:
