@@ -6,6 +6,7 @@ With RECORD=1 the tests that show a scenario of failure leave in scenarios.jsonl
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import weakref
 from collections.abc import Callable, Generator, Iterator
@@ -31,6 +32,10 @@ settings.register_profile("long", parent=settings.get_profile("normal"), max_exa
 # A change lands or not by what it does, not by what chance finds on that day; a developer's runs go on exploring.
 settings.register_profile("ci", parent=settings.get_profile("normal"), derandomize=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") == "true" else "normal"))
+
+# Where the run was started in the background of a shell script it is ignored, in the children too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _cases: dict[str, dict[str, bool]] = {}
 _marks: dict[str, set[str]] = {}

@@ -20,6 +20,11 @@ LONG = os.environ.get("ERRSAMPLE_LONG") == "1"
 TIMES = 150  # in each of the rounds: 1,200 in all, and what one leaves behind stands out from what is remembered
 SPANS = 10_000_000 if LONG else 200_000
 
+# From 3.12 on the constants of the interpreter are immortal: only a debug build counts references to them.
+COUNTED = [
+    what for what in PLANTED if what != "references" or hasattr(sys, "gettotalrefcount") or sys.version_info < (3, 12)
+]
+
 pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts in /proc"),
     pytest.mark.timeout(900),
@@ -68,7 +73,7 @@ def test_nothing_is_held(name: str, told: dict[str, list[dict[str, int]]]) -> No
     assert {} == grown(told[name], TIMES)
 
 
-@pytest.mark.parametrize("what", PLANTED)
+@pytest.mark.parametrize("what", COUNTED)
 def test_a_leak_would_be_found(what: str, tmp_path: Path) -> None:
     (found,) = run("leaking.py", str(TIMES), f"a leak of {what}", folder=tmp_path)
     assert what in grown(found["rounds"], TIMES)
