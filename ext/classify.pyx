@@ -247,6 +247,10 @@ cdef class Classifier:
             stopped = None if link.exception is None else owned(PyException_GetCause(link.exception))
             if stopped is not None:
                 others.append(stopped)      # the cancellation that the chain leaves out
+                # Before 3.11 that is made anew each time a task is asked for its result, upon the one that stopped it.
+                before = owned(PyException_GetContext(stopped))
+                if type(before) is type(stopped):
+                    others.append(before)
             if (<Link> links[0]).info.group:
                 others += group_leaves((<Link> links[0]).exception)
             for exception in others:
