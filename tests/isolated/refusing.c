@@ -7,7 +7,7 @@
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
 extern void *__libc_realloc(void *block, size_t size);
-extern void *PyObject_CallOneArg(void *function, void *argument);
+extern void *PyObject_CallFunctionObjArgs(void *function, ...);
 
 #define HERE static __thread __attribute__((tls_model("initial-exec")))
 
@@ -57,7 +57,7 @@ void *call_refusing(void *function, void *argument, long nth, long how, long *co
     to_go = how > 0 ? nth : 0;
     state = nth * 0x9E3779B97F4A7C15ull;
     chance = how < 0 ? -how : 0;
-    result = PyObject_CallOneArg(function, argument);
+    result = PyObject_CallFunctionObjArgs(function, argument, (void *) NULL);
     to_go = chance = 0;
     *count = refused;
     return result;
