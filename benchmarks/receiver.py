@@ -17,7 +17,7 @@ def endpoint(protocol: str) -> str:
     command = [sys.executable, "-m", "otel_errsample.testing.receiver", "--protocol", protocol, "--port", "0", "--sink"]
     # It ends when its standard input does, so also when this process is killed.
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    atexit.register(process.terminate)
+    atexit.register(process.kill)  # and not asked to end: what it would say of itself nobody reads then
     assert process.stdout is not None
     port = process.stdout.readline().strip()
     if not port.isdigit():
