@@ -35,7 +35,7 @@ cdef class Path:
     cdef bint tells_handled             # exceptions that were recorded on spans that did not fail
     cdef bint leaves_head_sampled       # stands beside another processor: what the head sampler kept is not ours
     cdef bint enabled                   # else it does what a BatchSpanProcessor does: the head sample, as it is
-    cdef bint aside                     # a second one on this provider, to the same receiver: all is the first one's
+    cdef Path elder                     # before this one on the provider, to the same receiver: all is its, while open
     cdef object user_enrich, on_verdict, start_worker
     cdef object rebuild                 # for a user's exporter: (span, trace_state, extra, bare) -> ReadableSpan
     cdef bint worker_alive
@@ -129,13 +129,13 @@ cdef class Path:
     cdef int start(self, object span) except -1:
         cdef object sampler = getattr(span, "_sampler", None)
         # SDK spans carry the sampler that let them through; ReadableSpans at the end do not.
-        if sampler is not self.last_sampler:
+        if sampler is not self.last_sampler or (self.elder is not None and self.elder.buffer.closed):
             self.last_sampler = sampler
             self.floor = floor_of(sampler)
             if self.undecided is not None:
                 self.undecided.floor = self.floor
-            self.aside = self.is_second(span)
-        if self.aside or not self.enabled:
+            self.elder = self.elder_of(span)
+        if self.elder is not None or not self.enabled:
             return 0
         self.tracker.remember(span)
         if self.recorder is not None:
@@ -144,9 +144,9 @@ cdef class Path:
             self.undecided.opened(span)
         return 0
 
-    def is_second(self, span):
-        """Whether another processor before this one on the span's provider does the same; asked once per provider."""
-        return False
+    def elder_of(self, span):
+        """The processor before this one on the span's provider that does the same; asked until it is shut down."""
+        return None
 
     def on_end(self, span):
         """Classify, decide and, if kept, enrich, encode and buffer one span. Never raises, blocks or logs."""
@@ -194,7 +194,7 @@ cdef class Path:
         context = span_context(span)
         attributes = span_attributes(span)
         sampled = PyLong_AsLong(context_flags(context)) & SAMPLED
-        if self.aside:
+        if self.elder is not None and not self.elder.buffer.closed:
             return LEFT_TO_HEAD
         events = span_events(span)
         status = span_status(span)

@@ -13,7 +13,7 @@ ENDING_MEANINGS: Final[dict[str, str]] = {
     "dropped_by_rule": "a rule with the action `drop` matched",
     "sampled_out": "its trace is not in the percentage of the rule that matched",
     "suppressed": "the limit of the rule that matched was spent",
-    "left_to_head": "sampled, and left to the other span processor (`head_sampled=False`); or added a second time",
+    "left_to_head": "sampled, and left to the other span processor (`head_sampled=False`), or to one added before that sends to the same place",
     "thinned": "gave up its room while it waited for the decision on its trace",
     "evicted": "given up for a more valuable span when the buffer was full",
     "buffer_full": "refused, since the buffer held nothing less valuable",

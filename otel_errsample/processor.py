@@ -250,8 +250,8 @@ class ErrorSpanProcessor(Path, SpanProcessor):
                 self._spool.close()
         self._reporter.gave_up(self.ledger.endings)
 
-    def is_second(self, span: ReadableSpan) -> bool:
-        """Whether spans would be sent twice: another one before this sends them to the same place.
+    def elder_of(self, span: ReadableSpan) -> ErrorSpanProcessor | None:
+        """One that was added to the span's provider before this and sends to the same place: each span would go twice.
 
         One that was added twice is taken out of the provider's list once.
         """
@@ -264,13 +264,14 @@ class ErrorSpanProcessor(Path, SpanProcessor):
             if (
                 isinstance(other, ErrorSpanProcessor)
                 and other._head_sampled
+                and not other.buffer.closed
                 and same_destination(self._sink, other._sink)
             ):
                 logger.warning(
                     "otel-errsample is on this provider already: the one added later leaves every span to it"
                 )
-                return True
-        return False
+                return other
+        return None
 
     # -- the configuration file
 

@@ -103,6 +103,40 @@ class TestAddedTwice:
         first.shutdown(0)
         second.shutdown(0)
 
+    def test_one_that_was_shut_down_is_left_nothing(self) -> None:
+        """A provider lets no processor go: who begins anew shuts the old one down and adds another."""
+        shared = CollectingTransport()
+        first, second, third = (ErrorSpanProcessor("keep", transport=shared) for _ in range(3))
+        provider = TracerProvider(shutdown_on_exit=False)
+        provider.add_span_processor(first)
+        fail(provider)
+        provider.add_span_processor(second)
+        provider.add_span_processor(third)
+        fail(provider)
+        assert first.shutdown(10_000)
+        for _ in range(3):
+            fail(provider)
+        assert second.shutdown(10_000)
+        for _ in range(5):
+            fail(provider)
+        assert third.shutdown(10_000)
+        delivered = [processor.stats().endings["delivered"] for processor in (first, second, third)]
+        assert [2, 3, 5] == delivered
+        assert 10 == sum(len(list(unpack(payload))) for payload in shared.accepted)
+        assert all(processor.stats().balanced for processor in (first, second, third))
+
+    def test_a_span_that_is_open_while_the_first_is_shut_down_goes_to_the_second(self) -> None:
+        shared = CollectingTransport()
+        first, second = (ErrorSpanProcessor("keep", transport=shared) for _ in range(2))
+        provider = TracerProvider(shutdown_on_exit=False)
+        provider.add_span_processor(first)
+        provider.add_span_processor(second)
+        span = provider.get_tracer("orders").start_span("open")
+        first.shutdown(10_000)
+        span.end()
+        assert second.shutdown(10_000)
+        assert [1, 1] == [first.stats().endings["after_shutdown"], second.stats().endings["delivered"]]
+
     def test_two_that_export_different_spans_or_elsewhere_are_two(self) -> None:
         shared = CollectingTransport()
         all_of_them = [

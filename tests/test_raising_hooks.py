@@ -69,7 +69,7 @@ def in_on_verdict(switch: Switch, patch: Patch) -> ErrorSpanProcessor:
 
 
 def in_on_start(switch: Switch, patch: Patch) -> ErrorSpanProcessor:
-    patch.setattr(ErrorSpanProcessor, "is_second", switch.instead_of(lambda self, span: False))
+    patch.setattr(ErrorSpanProcessor, "elder_of", switch.instead_of(lambda self, span: None))
     return over()
 
 
