@@ -47,6 +47,7 @@ cdef class Group:
 
     cdef bytes resource_head, resource_tail     # ResourceSpans fields 1 and 3 (schema_url)
     cdef bytes scope_head, scope_tail           # ScopeSpans fields 1 and 3
+    cdef bint unread                            # not all of it could be read
     cdef size_t overhead                        # bytes a request spends on this group, lengths included
     cdef uint64_t stamp                         # the batch that counted `overhead` last
     cdef size_t spans_size                      # scratch of the request builder

@@ -4,7 +4,7 @@ Each is read under a guard and repaired where its type or range is not the wire'
 and counts are clamped. Nothing here raises.
 """
 
-from cpython.exc cimport PyErr_Clear, PyErr_Occurred
+from cpython.exc cimport PyErr_Clear, PyErr_ExceptionMatches, PyErr_Occurred
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_Check
 from cpython.long cimport PyLong_Check
 from cpython.object cimport PyObject
@@ -91,9 +91,13 @@ ctypedef PyObject* (*Accessor)(object) noexcept
 
 cdef inline object peek(Encoder* e, Accessor accessor, object owner):
     """A field; None, and a repair, where reading it raises."""
+    global interrupted
     cdef PyObject* owned = accessor(owner)
     if owned is NULL:
+        if PyErr_ExceptionMatches(KeyboardInterrupt):
+            interrupted = True
         PyErr_Clear()
+        e.unread = True
         e.repaired += 1
         return None
     value = <object> owned

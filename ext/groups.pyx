@@ -26,9 +26,8 @@ cdef class Groups:
             return self.last
         key = (id(resource), id(scope))
         known = self.table.get(key)
-        if known is not None:
-            group = <Group> (<tuple> known)[2]
-        else:
+        group = None if known is None else <Group> (<tuple> known)[2]
+        if group is None or group.unread:
             if len(self.table) >= MOST_GROUPS:
                 self.table.clear()
             group = self.equal(encoded_group(resource, scope))
@@ -36,7 +35,7 @@ cdef class Groups:
         # Dropping the former ones may run a finaliser, and that a hook: it must not find new keys beside the old group.
         self.last = None
         self.last_resource, self.last_scope = resource, scope
-        self.last = group
+        self.last = None if group.unread else group
         return group
 
     cdef Group equal(self, Group fresh):
@@ -46,6 +45,7 @@ cdef class Groups:
             other = <Group> (<tuple> known)[2]
             if (other.resource_head == fresh.resource_head and other.resource_tail == fresh.resource_tail
                     and other.scope_head == fresh.scope_head and other.scope_tail == fresh.scope_tail):
+                other.unread &= fresh.unread
                 return other
             # A tracer per request must not cost a copy of the resource each.
             if other.resource_head == fresh.resource_head:
@@ -74,10 +74,10 @@ def group_from(bytes resource_head not None, bytes resource_tail not None, bytes
 
 cdef Group encoded_group(object resource, object scope):
     cdef Group group = Group.__new__(Group)
-    group.resource_head = resource_field(resource)
-    group.resource_tail = schema_url_field(resource)
-    group.scope_head = scope_field(scope)
-    group.scope_tail = schema_url_field(scope)
+    group.resource_head = resource_field(resource, &group.unread)
+    group.resource_tail = schema_url_field(resource, &group.unread)
+    group.scope_head = scope_field(scope, &group.unread)
+    group.scope_tail = schema_url_field(scope, &group.unread)
     group.overhead = overhead_of(group)
     return group
 

@@ -143,13 +143,24 @@ cdef class Ledger:
         self.internal_errors.clear()
 
 
+cdef bint interrupted = False       # by a Ctrl-C that was handled in Python code inside a hook
+
+
 cdef void swallowed(Ledger ledger, str where, object error) noexcept:
-    """Keep an exception from the application, and count it."""
+    """Keep an exception from the application, and count it; Ctrl-C is for `hand_over`."""
+    global interrupted
     if isinstance(error, KeyboardInterrupt):
-        # Ctrl-C arrived while Python code ran inside the hook: hand it to the application's next instruction.
-        PyErr_SetInterrupt()
+        interrupted = True
     try:
         if ledger is not None:
             ledger.swallow(where)
     except BaseException:
         pass    # no memory for a count; the span's ending needs none
+
+
+cdef inline void hand_over() noexcept:
+    """Give the application its Ctrl-C, at the end of a hook: in the middle the hook's own Python code would get it."""
+    global interrupted
+    if interrupted:
+        interrupted = False
+        PyErr_SetInterrupt()

@@ -72,8 +72,7 @@ cdef class Path:
         self.scrubber, self.enrichments = scrubber, Enrichments(tuple(fingerprint_aliases))
         self.user_enrich = user_enrich
         self.on_verdict = on_verdict
-        self.rebuild = rebuild
-        self.start_worker = start_worker
+        self.rebuild, self.start_worker = rebuild, start_worker
         self.trace(table)
 
     @property
@@ -125,6 +124,7 @@ cdef class Path:
             self.start(span)
         except BaseException as error:
             self.swallow("on_start", error)
+        hand_over()
 
     cdef int start(self, object span) except -1:
         cdef object sampler = getattr(span, "_sampler", None)
@@ -158,14 +158,14 @@ cdef class Path:
             ending = self.end(span, &decided)
         except BaseException as error:
             self.swallow("on_end", error)
-            # No memory for a copy, or a Ctrl-C that would be handled once more in the Python code that makes it.
-            decided |= isinstance(error, MemoryError) or not isinstance(error, Exception)
+            decided |= isinstance(error, MemoryError)       # none for a copy
         if ending == INTERNAL_ERROR and not decided:    # out here, where the application's exception is the live one
             ending = self.end_mended(span)
         if ending != PENDING:
             self.ledger.settle(ending)
         if self.tracing:
             self.undecided.ended(span)
+        hand_over()
 
     cdef int end_mended(self, object span) noexcept:
         """The ending of a span that cannot be read as it is: a copy of what can be read of it goes its way."""
@@ -427,12 +427,11 @@ cdef class Path:
         """Decide every trace, at shutdown; or let only go what is exported anyway, for a flush."""
         if self.undecided is not None:
             self.undecided.settle(all_spans)
+            hand_over()
 
     def settle_overdue(self):
         """Decide the traces that have waited too long; seconds until the next one is due, None where there is none."""
-        if not self.tracing:
-            return None
-        return self.undecided.overdue(self.limits.now())
+        return self.undecided.overdue(self.limits.now()) if self.tracing else None
 
     def restart_in_child(self):
         """Start at zero after a fork: what the parent buffered and counted is the parent's."""

@@ -69,8 +69,11 @@ cdef void put_schema_url(Encoder* e, object owner) noexcept:
 ctypedef void (*Part)(Encoder*, object) noexcept
 
 
-cdef bytes bounded_field(Part part, object owner):
-    """The bytes of one part, whole, or cut to HEAD_CAP with the attributes left out that do not fit."""
+cdef bytes bounded_field(Part part, object owner, bint* unread):
+    """The bytes of one part; `unread` is set where not all of it could be read.
+
+    Python code reads it, where signals are handled: what a handler raises costs a second reading and not the part.
+    """
     cdef Writer w
     cdef Encoder e
     writer_open(&w, HEAD_CAP)
@@ -80,31 +83,41 @@ cdef bytes bounded_field(Part part, object owner):
         e.scrubber = NULL
         e.watching = False
         e.repaired = 0
-        e.cuts = &CUTS[0]
-        part(&e, owner)
-        if w.overflow:
-            w.size = 0
-            w.overflow = False
-            e.cuts = &HEAD_CUTS
-            part(&e, owner)
+        put_part(&e, part, owner)
+        if e.unread:
+            put_part(&e, part, owner)
+        unread[0] |= e.unread
         return w.start[:w.size]
     finally:
         writer_close(&w)
 
 
-cdef bytes resource_field(object resource):
+cdef void put_part(Encoder* e, Part part, object owner) noexcept:
+    """Whole, or cut to HEAD_CAP with the attributes left out that do not fit."""
+    cdef bint cut
+    e.unread = False
+    for cut in range(2):
+        e.cuts = &HEAD_CUTS if cut else &CUTS[0]
+        e.w.size = 0
+        e.w.overflow = False
+        part(e, owner)
+        if not e.w.overflow:
+            break
+
+
+cdef bytes resource_field(object resource, bint* unread):
     """ResourceSpans field 1, complete with tag and length; at most 64 KiB."""
-    return bounded_field(put_resource, resource)
+    return bounded_field(put_resource, resource, unread)
 
 
-cdef bytes scope_field(object scope):
+cdef bytes scope_field(object scope, bint* unread):
     """ScopeSpans field 1, complete with tag and length; at most 64 KiB; an empty message for None."""
-    return bounded_field(put_scope, scope)
+    return bounded_field(put_scope, scope, unread)
 
 
-cdef bytes schema_url_field(object owner):
+cdef bytes schema_url_field(object owner, bint* unread):
     """Field 3 of ResourceSpans or ScopeSpans, of a resource or scope; no bytes where it has no schema URL."""
-    return bounded_field(put_schema_url, owner)
+    return bounded_field(put_schema_url, owner, unread)
 
 
 def encode_counted(span, str trace_state=None, dict extra=None, cap=1 << 21):

@@ -84,6 +84,7 @@ cdef struct Encoder:
     PyObject* bare          # attributes of the event of which the stack text is on another span, or NULL
     bint stack_elsewhere    # the event being written is that one
     uint32_t repaired       # values that could not be written as they are
+    bint unread             # reading a field raised
     PyObject* scrubber      # the Scrubber that looks at what is written, or NULL
     bint secret             # it found something: what was written is worth nothing
     PyObject* message       # ErrorFacts.message, or NULL

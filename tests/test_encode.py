@@ -226,7 +226,7 @@ class RaisingSpan(PublicSpan):
 
     def __getattribute__(self, name: str) -> Any:
         if name == object.__getattribute__(self, "raising"):
-            raise KeyboardInterrupt
+            raise SystemExit
         return super().__getattribute__(name)
 
 
