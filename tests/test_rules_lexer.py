@@ -53,6 +53,7 @@ def test_reads_tokens(text: str, expected: list[list[object]]) -> None:
         ("a || b", "r:1:3: unexpected character '||' (write: or)"),
         ("!a", "r:1:1: unexpected character '!' (write: not)"),
         ("x > 500ms", "r:1:5: '500ms' is not a number (durations are plain seconds, as in: duration > 0.5)"),
+        ("1a: keep", "r:1:1: '1a' is not a number (names begin with a letter)"),
         ("x > 1.2.3", "r:1:5: '1.2.3' is not a number (durations are plain seconds, as in: duration > 0.5)"),
         (f"x > {2**63}", "r:1:5: a number is expected to fit 64 bits, got 9223372036854775808"),
         ("x > 1e999", "r:1:5: a number is expected to fit 64 bits, got 1e999"),

@@ -82,6 +82,8 @@ def test_rules_without_a_name_are_counted_from_one_among_all() -> None:
         ("x:", "r:1:3: expected an action, got the end of the rule (one of keep, drop, head, shadow)"),
         ("shadow shadow drop", "r:1:8: 'shadow' is written once"),
         ("keep error", "r:1:6: expected 'if' before the condition, got 'error' (write: keep if error ...)"),
+        ("drop 50%", "r:1:6: unexpected '50' after 'drop' ('keep' takes numbers, as in: keep 5%)"),
+        ("shadow head 5 per s", "r:1:13: unexpected '5' after 'shadow head' ('keep' takes numbers, as in: keep 5%)"),
         ("drop unless a", "r:1:6: expected 'if' before the condition, got 'unless' (write: drop if not (...))"),
         ("keep 5% iff error", "r:1:9: expected 'if' before the condition, got 'iff' (did you mean 'if'?)"),
         ("drop )", "r:1:6: unexpected ')' after the action"),

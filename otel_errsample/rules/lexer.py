@@ -46,6 +46,7 @@ _UNSEEN: Final = re.compile(
 )
 _NAME: Final = re.compile(r"[A-Za-z0-9_]+(?:[.-][A-Za-z0-9_]+)*")
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_DURATION: Final = re.compile(r"[0-9.]+(?:[num]?s|min|[mhd])?")
 _RULE_START: Final = re.compile(rf"(?:{'|'.join(ACTIONS)})(?![A-Za-z0-9_.-])|[A-Za-z_][A-Za-z0-9_.-]*[ \t]*:")
 _STRAY_HINTS: Final = {
     "=": "write == to compare",
@@ -151,7 +152,9 @@ def _token(kind: str, text: str, at: int, report: Report) -> Token | None:
 
 def _number(text: str, at: int, report: Report) -> Token | None:
     if len(text) > 40 or not _NUMBER.fullmatch(text):
-        report.add(at, text, f"'{text[:60]}' is not a number", "durations are plain seconds, as in: duration > 0.5")
+        seconds = "durations are plain seconds, as in: duration > 0.5"
+        hint = "names begin with a letter" if text[0].isdigit() and not _DURATION.fullmatch(text) else seconds
+        report.add(at, text, f"'{text[:60]}' is not a number", hint)
         return None
     value = float(text) if any(mark in text for mark in ".eE") else int(text)
     if not -(2**63) <= value < 2**63 if isinstance(value, int) else math.isinf(value):

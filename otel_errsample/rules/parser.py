@@ -130,6 +130,8 @@ class _RuleParser:
             self._fail(f"unexpected {self._got()} after the action", "separate rules by a new line or ';'")
         if action.verb == "keep" and self._is("by", "per", "then", "first", *_SCOPES):
             self._fail(f"unexpected {self._got()} after the action", "write, for instance: keep 5 per second by name")
+        if self._token.kind == "number":
+            self._fail(f"unexpected {self._got()} after '{action}'", "'keep' takes numbers, as in: keep 5%")
         if self._token.kind == "mark":
             self._fail(f"unexpected {self._got()} after the action")
         after = "not (...)" if self._token.text == "unless" else f"{self._token.text[:60]} ..."
