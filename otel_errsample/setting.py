@@ -117,11 +117,14 @@ class Setting(NamedTuple):
         listed = tuple(part for part in map(str.strip, text.split(self.separator)) if part)
         if self.accepted(listed) is not None:
             return listed
-        why = ""
-        for place, flaw in self.flaws(listed)[:1]:
-            why = f"; number {place + 1} {flaw.message}{flaw.hint and f' ({flaw.hint})'}"
+        why = "" if 0 < self.high < len(listed) else self._first_flaw(listed)
         used = ", ".join(fallback) if isinstance(fallback, tuple) and not self.guards else ""
         return self._refused(fallback, used or "empty list", warn, why)
+
+    def _first_flaw(self, listed: tuple[str, ...]) -> str:
+        place, part = next((place, part) for place, part in enumerate(listed) if not self._has(part))
+        flaw = self.flaw(part) or Flaw(part, "is none of these")
+        return f"; number {place + 1} {flaw.message}{flaw.hint and f' ({flaw.hint})'}"
 
     def _refused(self, fallback: object, used: str, warn: Warn, why: str = "") -> object:
         origin = "the default" if fallback == self.default else "the file's"

@@ -162,8 +162,8 @@ def test_what_is_neither_warns_once_and_gives_the_default(text: str) -> None:
 )
 def test_a_list_with_a_part_that_is_none_warns_once_and_is_left_out(file: dict[str, object], used: str) -> None:
     read = Read({"OTEL_ERRSAMPLE_INTERNAL_DOMAINS": "example.com, https://example.org"}, file)
-    message = f"is expected to be a comma separated list of domains and networks; {used} is used"
-    assert [("OTEL_ERRSAMPLE_INTERNAL_DOMAINS", message)] == read.warnings
+    message = "is expected to be a comma separated list of domains and networks; number 2 is none of these"
+    assert [("OTEL_ERRSAMPLE_INTERNAL_DOMAINS", f"{message}; {used} is used")] == read.warnings
     assert file.get("internal_domains", ()) == read.settings.internal_domains
 
 
