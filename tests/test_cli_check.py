@@ -55,6 +55,7 @@ def test_sound_rules_are_no_problem(command: Command) -> None:
     path = command.write("r.rules", "\ufeffkeep if error\r\ndrop\r\n")
     assert (0, f"{path}: 2 rules, no problem\n") == (command("check", path).code, command("check", path).out)
     assert (0, []) == (command("check", "--json", path).code, command("check", "--json", path).json)
+    assert "<stdin>: 1 rule, no problem\n" == command("check", "-", stdin="drop").out
 
 
 def test_json_is_the_list_of_problems(command: Command) -> None:

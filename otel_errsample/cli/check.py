@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 from typing import Any
 
+from otel_errsample.cli.files import name_of
 from otel_errsample.cli.problems import show
 from otel_errsample.cli.rulefile import load, rules_of
 from otel_errsample.cli.terminal import Screen
@@ -37,7 +38,7 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
             continue
         if not options.json:
             count = "1 rule" if len(rules) == 1 else f"{len(rules)} rules"
-            screen.line(path, ": ", (f"{count}, no problem", "good"))
+            screen.line(name_of(path), ": ", (f"{count}, no problem", "good"))
     if options.json:
         screen.json([dataclasses.asdict(problem) for problem in problems])
     elif problems:
