@@ -26,7 +26,12 @@ def test_a_hyphen_is_the_standard_input(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize(
     ("data", "place"),
-    [(b"\xff", "f:7:1:.*0xff"), (b"a\n\nbc\x80", "f:9:3:.*0x80"), ("é\n".encode() + b"\xc3", "f:8:1:.*0xc3")],
+    [
+        (b"\xff", "f:7:1:.*0xff"),
+        (b"a\n\nbc\x80", "f:9:3:.*0x80"),
+        ("é\n".encode() + b"\xc3", "f:8:1:.*0xc3"),
+        ("\ufeffé".encode() + b"\x80", "f:7:2:.*0x80"),
+    ],
 )
 def test_the_first_byte_that_is_not_utf8_is_named(data: bytes, place: str) -> None:
     with pytest.raises(Unreadable, match=place):

@@ -227,10 +227,14 @@ class TestLoad:
             Rules.load(path)
         assert f"{path}:2:3: expected an action, got 'kep' (did you mean 'keep'?)" == str(caught.value)
 
-    def test_what_is_not_utf_8_is_refused_with_its_place(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(
+        ("text", "place"),
+        [("rules: |\n  # é", "2:6"), ("\ufeffrules: |\n  # é", "2:6"), ("\ufeffé", "1:2"), ("", "1:1")],
+    )
+    def test_what_is_not_utf_8_is_refused_with_its_place(self, tmp_path: Path, text: str, place: str) -> None:
         path = tmp_path / "a.yaml"
-        path.write_bytes("rules: |\n  # é".encode() + b"\xff")
-        with pytest.raises(RuleError, match=r"a\.yaml:2:6: the file is expected to be UTF-8"):
+        path.write_bytes(text.encode() + b"\xff")
+        with pytest.raises(RuleError, match=rf"a\.yaml:{place}: the file is expected to be UTF-8"):
             load(path)
 
     def test_a_file_that_is_too_long_is_not_read_to_its_end(self, tmp_path: Path) -> None:

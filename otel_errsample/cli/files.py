@@ -47,7 +47,6 @@ def decoded(data: bytes, name: str, first_line: int = 1) -> str:
     try:
         return data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start)
-        column = error.start - data.rfind(b"\n", 0, error.start)
-        place = f"{name}:{first_line + line}:{column}"
+        before = data[: error.start].decode("utf-8").removeprefix("\ufeff")
+        place = f"{name}:{first_line + before.count(chr(10))}:{len(before) - before.rfind(chr(10))}"
         raise Unreadable(f"{place}: is expected to be UTF-8, got the byte 0x{data[error.start]:02x}") from None

@@ -63,7 +63,7 @@ def text_of(path: str | os.PathLike[str]) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        before = data[: error.start].decode("utf-8", "replace")
+        before = error.object[: error.start].decode("utf-8")  # without the byte order mark
         Report(before, source).stop(len(before), "", "the file is expected to be UTF-8")
 
 
