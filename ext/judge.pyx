@@ -213,7 +213,7 @@ cdef bint judge_group(Failure it, ClassTable classes, Fingerprints prints, list 
         leaf.kind, leaf.recovery, leaf.severity, leaf.fault = KIND_UNKNOWN, NOT_SAID, NOT_SAID, NOT_SAID
         leaf.members = ()
         judge(leaf, classes, prints, chain, 0, depth + 1)
-        if leaf.severity == NOT_SAID:
+        if leaf.severity < 0:
             leaf.severity = SEVERITY_ERROR
         if worst is None or badness(leaf) > badness(worst):
             worst = leaf

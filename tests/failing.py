@@ -97,3 +97,9 @@ def caused(error: BaseException, cause: BaseException | None, explicit: bool) ->
     elif cause is not None:
         error.__context__ = cause
     return error
+
+
+def library(name: str, base: type = Exception, **body: Any) -> type[Exception]:
+    """A class that calls itself by the full name of a library's."""
+    module, _, qualname = name.rpartition(".")
+    return type(qualname, (base,), {"__module__": module, **body})

@@ -16,15 +16,9 @@ import requests
 import urllib3
 
 from otel_errsample import _hot
-from tests.failing import caused, make_span
+from tests.failing import caused, library, make_span
 
 CLASSIFIER = _hot.Classifier()
-
-
-def library(name: str, base: type = Exception, **body: Any) -> type[Exception]:
-    """A class that calls itself by the full name of a library's."""
-    module, _, qualname = name.rpartition(".")
-    return type(qualname, (base,), {"__module__": module, **body})
 
 
 def holding(exception: BaseException, **values: Any) -> BaseException:

@@ -334,7 +334,7 @@ def kind_of_group(leaves: Sequence[BaseException], rows: Rows) -> tuple[Found | 
         if found is None:
             return SEVERITY["error"], 0
         kind = 0 if found.kind == "unknown" else taxonomy.KINDS.index(found.kind)
-        return -1 if found.kind == "cancelled" else SEVERITY[found.severity or "error"], kind
+        return -1 if found.kind == "cancelled" else SEVERITY.get(found.severity or "", SEVERITY["error"]), kind
 
     worst = max(judged, key=badness)
     return worst if worst[0] else (None, None)
