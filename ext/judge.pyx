@@ -50,6 +50,7 @@ cdef class Failure:
     cdef list links             # the chain of exceptions, empty where none is known
     cdef int kind, recovery, severity
     cdef bint library           # what decided was raised by a client library
+    cdef bint answer            # what decided is a framework's way to answer
     cdef Code own               # the first code found on the exception or what it wraps
     cdef Code beneath           # that of what a client library put its exception in the place of
     cdef Code decided           # the code that gave the kind
@@ -77,7 +78,7 @@ cdef bint take_code(Failure it, ClassInfo info, Code code) except -1:
     it.kind, it.recovery, it.severity = code.kind, code.recovery, code.severity
     it.decided = code
     if info is not None:
-        it.library = info.library
+        it.library, it.answer = info.library, info.answer
         if code.severity == NOT_SAID:
             it.severity = info.severity
     return True
@@ -219,7 +220,8 @@ cdef bint judge_group(Failure it, ClassTable classes, Fingerprints prints, list 
             worst = leaf
     if worst is None or worst.kind == KIND_UNKNOWN:
         return False
-    it.kind, it.recovery, it.severity, it.library = worst.kind, worst.recovery, worst.severity, worst.library
+    it.kind, it.recovery, it.severity = worst.kind, worst.recovery, worst.severity
+    it.library, it.answer = worst.library, worst.answer
     it.own, it.beneath, it.decided = worst.own, worst.beneath, worst.decided
     it.fault, it.domain = worst.fault, worst.domain
     it.kind_stated, it.severity_stated = worst.kind_stated, worst.severity_stated
@@ -294,6 +296,8 @@ cdef Code decide_kind(Failure it, ClassTable classes, Fingerprints prints):
         or take_hint(it, classes, (it.description or "")[:LONGEST_HEAD].partition(":")[0], True)
     ) and info is not None:
         it.recovery, it.severity, it.library = info.recovery, info.severity, info.library
+    if answered_otherwise(it, info):
+        take_code(it, None, http_code(it.codes.http))
     if it.stated is not None:
         take_stated(it, it.stated)
     adjust(it, info)
@@ -301,6 +305,21 @@ cdef Code decide_kind(Failure it, ClassTable classes, Fingerprints prints):
         if code is not None and (<Code> code).text is not None:
             return code
     return None
+
+
+cdef inline bint failed_itself(Failure it) noexcept:
+    """Whether a server answered 5xx: the error is its own, whatever the exception says of callers."""
+    return it.span_kind == SPAN_SERVER and it.codes.http >= 500
+
+
+cdef bint answered_otherwise(Failure it, ClassInfo info) except -1:
+    """Whether a server failed where the exception stands for an answer that nobody got, or for a cancellation.
+
+    A framework's answer is one only where the framework handles it: not in a middleware, nor in another framework.
+    """
+    if it.kind_stated or not failed_itself(it):
+        return False
+    return it.answer or (it.kind == KIND_CANCELLED and (info is None or info.row not in taxonomy.CALLER_LEFT))
 
 
 cdef adjust(Failure it, ClassInfo info):
@@ -341,7 +360,7 @@ cdef bint downgraded(Failure it) except -1:
     cdef ClassInfo info = (<Link> it.links[0]).info if it.links else None
     if it.kind == KIND_CANCELLED or it.state == STATUS_OK:
         return True
-    if it.kind_stated:
+    if it.kind_stated or failed_itself(it):
         return False
     if info is not None and (info.not_found or (info.leave and quiet_exit(it))):
         return True

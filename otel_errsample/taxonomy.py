@@ -401,3 +401,5 @@ USUAL_CARRIERS: Final = (
 # Where wrappers keep what they wrap; asked before __cause__ and __context__.
 WRAPPED: Final = ("orig", "reason", "last_attempt._exception")
 HUNG_UP: Final = "BrokenPipeError"  # on a SERVER span the caller went away
+# So it did here; the 500 that a framework then sends reaches nobody.
+CALLER_LEFT: Final = frozenset({"starlette.requests.ClientDisconnect", "starlette.websockets.WebSocketDisconnect"})

@@ -6,6 +6,7 @@ import asyncio
 import builtins
 import socket
 import urllib.error
+from concurrent import futures
 from dataclasses import asdict
 from typing import Any
 
@@ -257,6 +258,17 @@ class Duck(Exception):
         self.sqlstate = sqlstate
 
 
+class Refused(Exception):
+    """A framework's way to answer, by the name that its row has."""
+
+    def __init__(self, status_code: int) -> None:
+        super().__init__("refused")
+        self.status_code = status_code
+
+
+Refused.__module__, Refused.__qualname__ = "starlette.exceptions", "HTTPException"
+
+
 class Plain(Exception):
     pass
 
@@ -294,7 +306,7 @@ SIMPLE = st.sampled_from(
     [
         ValueError, KeyError, Plain, Payment, RuntimeError, TimeoutError, ConnectionResetError, BrokenPipeError,
         SystemExit, KeyboardInterrupt, asyncio.CancelledError, GeneratorExit, MemoryError, EOFError, Exception,
-        Declined, Corrupt, OutOfStock, Flaky, requests.ConnectionError, requests.Timeout,
+        Declined, Corrupt, OutOfStock, Flaky, requests.ConnectionError, requests.Timeout, futures.CancelledError,
     ]
 ).map(lambda cls: cls("boom"))  # fmt: skip
 STATING = st.builds(
@@ -314,6 +326,7 @@ STATING = st.builds(
 CARRYING = st.one_of(
     st.sampled_from([0, 2, 5, 11, 13, 28, 98, 111, 110, 9999]).map(lambda number: OSError(number, "boom")),
     st.builds(Duck, st.sampled_from([None, 404, 503, 200, "x"]), st.sampled_from([None, "40001", "23505", "zz", 7])),
+    st.sampled_from([401, 404, 409, 503]).map(Refused),
     st.sampled_from([0, None, 1, "text"]).map(SystemExit),
 )
 LONE = st.one_of(SIMPLE, CARRYING, STATING)

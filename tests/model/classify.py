@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from otel_errsample import errnos, stacktext, taxonomy
@@ -121,12 +121,17 @@ def tell(
         said = stated_by_rows([], rows, on_span, None)
     if said is not None and said.kind:
         found = over(said, found)
-    found = found or from_span(seen, on_span, row[1] if row else None)
+    found = found or from_span(seen, on_span, row)
     if found is None:
         found, hinted = from_hints(seen, rows, on_span)
         said = said or hinted
     untold = found is None
     found = found or Found("unknown", None, None)
+    failed_itself = seen.kind == "SERVER" and http >= 500
+    if failed_itself and "kind" not in found.stated and (found.answer or found.kind == "cancelled"):
+        given = http_code(http)
+        assert given is not None
+        found = replace(found, kind=given.kind, recovery=given.recovery, severity=given.severity, decided=given)
     if untold and row is not None:
         found.recovery, found.severity, found.library = row[1].recovery, row[1].severity, row[1].library
     if said is not None:
@@ -150,8 +155,11 @@ def tell(
             severity = min(severity, "info", key=SEVERITY.__getitem__)
         if seen.kind in ("CLIENT", "PRODUCER"):
             severity = min(severity, "warn", key=SEVERITY.__getitem__)
-    aborted = seen.status != "ERROR" and seen.kind == "SERVER" and http < 500 and refused(rpc)
-    downgraded = kind == "cancelled" or seen.status == "OK" or ("kind" not in found.stated and (quiet or aborted))
+    aborted = seen.status != "ERROR" and seen.kind == "SERVER" and refused(rpc)
+    meant = own.answer if own is not None and own.answer else http if seen.kind == "SERVER" else 0
+    absent = row is not None and row[0] in taxonomy.ANSWERS and meant == 404
+    none_at_all = "kind" not in found.stated and not failed_itself and (quiet or aborted or absent)
+    downgraded = kind == "cancelled" or seen.status == "OK" or none_at_all
     chosen = next((code for code in (found.decided, own, on_span) if code is not None and code.text), None)
     telling = chosen if kind == "unknown" else found.decided
     return Told(
@@ -215,7 +223,7 @@ def own_code(exception: BaseException) -> Code | None:
     if isinstance(exception, OSError):
         row = errnos.SYSTEM.get(exception.errno) if isinstance(exception.errno, int) else None
         return Code(f"errno:{row[0]}", *row[1:]) if row else None
-    if row_of(type(exception))[0] != "Exception" or type(exception) is Exception:
+    if row_of(type(exception))[0] not in ("Exception", *taxonomy.ANSWERS) or type(exception) is Exception:
         return None
     status = getattr(exception, "status_code", None)
     found = sqlstate_code(getattr(exception, "sqlstate", None)), http_code(status if isinstance(status, int) else 0)
@@ -315,7 +323,8 @@ def kind_unstated(
     if refined is None and (found := from_row(row)):
         return found, own
     if own is not None and own.kind != "unknown":
-        return Found(own.kind, own.recovery, own.severity or row.severity, row.library, own), own
+        answer = row_name in taxonomy.ANSWERS
+        return Found(own.kind, own.recovery, own.severity or row.severity, row.library, own, answer=answer), own
     if len(chain) > 1 and chain[1][1] == "cause":
         found, inner = kind_of_exception(chain[1][0], chain[1:], rows)
         own = own or inner
@@ -340,15 +349,17 @@ def kind_of_group(leaves: Sequence[BaseException], rows: Rows) -> tuple[Found | 
     return worst if worst[0] else (None, None)
 
 
-def from_span(seen: Seen, on_span: Code | None, row: taxonomy.Row | None) -> Found | None:
+def from_span(seen: Seen, on_span: Code | None, row: tuple[str, taxonomy.Row] | None) -> Found | None:
     if on_span is None:
         return None
     if on_span.rpc == 2 and seen.kind == "SERVER":
         return Found("bug", "none", "error", False, on_span)
     if on_span.kind == "unknown":
         return None
-    severity = on_span.severity or (row.severity if row else None)
-    return Found(on_span.kind, on_span.recovery, severity, bool(row and row.library), on_span)
+    if row is None:
+        return Found(on_span.kind, on_span.recovery, on_span.severity, False, on_span)
+    severity, answer = on_span.severity or row[1].severity, row[0] in taxonomy.ANSWERS
+    return Found(on_span.kind, on_span.recovery, severity, row[1].library, on_span, answer=answer)
 
 
 def from_hints(seen: Seen, rows: Rows, on_span: Code | None) -> tuple[Found | None, taxonomy.UserRow | None]:

@@ -28,6 +28,7 @@ class Found:
     severity: str | None
     library: bool = False  # raised by a client library
     decided: Code | None = None  # the code that gave the kind
+    answer: bool = False  # what decided is a framework's way to answer
     stated: frozenset[str] = frozenset()  # the axes that a user stated
     fault: str | None = None
     domain: str | None = None

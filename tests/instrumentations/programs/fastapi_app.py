@@ -1,6 +1,7 @@
 """FastAPI answers requests that fail."""
 
 import asyncio
+from typing import Any
 
 import httpx
 from fastapi import BackgroundTasks, FastAPI, HTTPException, Request, Response
@@ -14,6 +15,21 @@ app = FastAPI()
 
 class Refused(Exception):
     """Has a handler."""
+
+
+class Tenants:
+    """Refuses those that it does not know, where the framework does not look for answers any more."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/tenant":
+            raise HTTPException(404)
+        await self.inner(scope, receive, send)
+
+
+app.add_middleware(Tenants)
 
 
 @app.get("/raise")
@@ -69,6 +85,7 @@ recorder.play(
         "raise in a thread": lambda: get("/sync"),
         "HTTPException 503": lambda: get("/answer/503"),
         "HTTPException 404": lambda: get("/answer/404"),
+        "HTTPException 404 in a middleware": lambda: get("/tenant"),
         "validation": lambda: get("/answer/none"),
         "handler 400": lambda: get("/handled"),
         "background": lambda: get("/background"),
