@@ -339,6 +339,8 @@ cdef adjust(Failure it, ClassInfo info):
         it.severity = SEVERITY_ERROR
     if it.severity_stated:
         return      # whoever states a severity means it, whichever side of a call the span is on
+    if blames_caller(it) and failed_itself(it) and not it.kind_stated:
+        it.severity = max(it.severity, SEVERITY_ERROR)
     if info is not None and info.leave and not quiet_exit(it):
         it.severity = SEVERITY_FATAL
     if caller_error:
@@ -388,10 +390,15 @@ cdef int fault_of(Failure it, Code code) noexcept:
         if kind == KIND_UNKNOWN:
             return FAULT_DEPENDENCY if answered_badly(code) else FAULT_UNKNOWN
         return FAULT_SELF
-    # What a client library says of a call that we made is not about the call that we answer.
-    if not it.library and (kind == KIND_AUTH or (kind == KIND_CLIENT and it.span_kind != SPAN_INTERNAL)):
-        return FAULT_CALLER
+    if blames_caller(it) and (kind == KIND_AUTH or it.span_kind != SPAN_INTERNAL):
+        # nobody answers 5xx to what he lays to the caller
+        return FAULT_SELF if failed_itself(it) and not it.kind_stated else FAULT_CALLER
     return FAULT_DEPENDENCY if transient and (it.library or not_reached(code)) else FAULT_SELF
+
+
+cdef inline bint blames_caller(Failure it) noexcept:
+    """Whether the kind is a caller's; a client library says it of a call that we made, not of the one we answer."""
+    return not it.library and (it.kind == KIND_AUTH or it.kind == KIND_CLIENT)
 
 
 cdef inline bint not_reached(Code code) noexcept:

@@ -16,9 +16,10 @@ CLASSIFIER = _hot.Classifier()
 BaseExceptionGroup: Any = getattr(builtins, "BaseExceptionGroup", None)  # came with 3.11
 needs_groups = pytest.mark.skipif(BaseExceptionGroup is None, reason="came with Python 3.11")
 
-
 HTTP_EXCEPTION = library("starlette.exceptions.HTTPException")
 NOT_FOUND = library("django.http.response.Http404")
+INVALID = library("django.core.exceptions.ValidationError")
+DENIED = library("django.core.exceptions.PermissionDenied")
 DISCONNECT = library("starlette.requests.ClientDisconnect")
 
 
@@ -90,3 +91,25 @@ def test_an_answer_that_was_given_is_no_error() -> None:
 )
 def test_a_500_that_counts_for_nobody_is_no_error(error: BaseException, span_status: str) -> None:
     assert not told(error, 500, span_status).error
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [(INVALID("x"), "client"), (NOT_FOUND("x"), "client"), (DENIED("x"), "auth")],
+    ids=["ValidationError", "Http404", "PermissionDenied"],
+)
+def test_a_500_is_no_fault_of_the_callers(error: BaseException, kind: str) -> None:
+    facts = told(error, 500)
+    assert (kind, "self", "error") == (facts.kind, facts.fault, facts.severity)
+    facts = told(error, 400)
+    assert (kind, "caller", "info") == (facts.kind, facts.fault, facts.severity)
+
+
+@classify(kind="client")
+class Asked(Exception):
+    pass
+
+
+def test_a_stated_kind_means_the_caller_whatever_was_answered() -> None:
+    facts = told(Asked("x"), 500)
+    assert ("client", "caller", "warn") == (facts.kind, facts.fault, facts.severity)

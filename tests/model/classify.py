@@ -148,7 +148,10 @@ def tell(
     leaving = row is not None and row[0] == "SystemExit"
     exit_code = live.code if isinstance(live, SystemExit) else (event or {}).get("exception.message")
     quiet = leaving and (exit_code in (None, 0) if live is not None else exit_code in (None, "", "0", "None"))
+    own_failure = failed_itself and "kind" not in found.stated
     if "severity" not in found.stated:
+        if own_failure and kind in ("client", "auth") and not found.library:
+            severity = max(severity, "error", key=SEVERITY.__getitem__)
         if leaving and not quiet:
             severity = "fatal"
         if caller_error:
@@ -165,7 +168,7 @@ def tell(
     return Told(
         not downgraded,
         kind,
-        found.fault or fault_of(kind, seen.kind, found.library, telling, chosen),
+        found.fault or fault_of(kind, seen.kind, found.library, own_failure, telling, chosen),
         severity,
         recovery,
         chosen.text if chosen else None,
@@ -382,7 +385,9 @@ def from_hints(seen: Seen, rows: Rows, on_span: Code | None) -> tuple[Found | No
     return None, None
 
 
-def fault_of(kind: str, span_kind: str, library: bool, decided: Code | None, chosen: Code | None) -> str:
+def fault_of(
+    kind: str, span_kind: str, library: bool, own_failure: bool, decided: Code | None, chosen: Code | None
+) -> str:
     transient = kind in taxonomy.VIEWS["transient"]
     if kind in ("cancelled", "business"):
         return "caller"
@@ -392,6 +397,6 @@ def fault_of(kind: str, span_kind: str, library: bool, decided: Code | None, cho
             return "dependency"
         return "unknown" if kind == "unknown" else "self"
     if not library and (kind == "auth" or (kind == "client" and span_kind != "INTERNAL")):
-        return "caller"
+        return "self" if own_failure else "caller"
     called = library or (chosen is not None and chosen.text in errnos.NOT_REACHED)
     return "dependency" if transient and called else "self"
