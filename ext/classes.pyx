@@ -66,6 +66,7 @@ cdef class ClassInfo:
     cdef int kind, recovery, severity
     cdef int refined            # LOOK_AT_CODE or LOOK_AT_CAUSE where the row is but the fallback, else 0
     cdef bint library           # raised by a client library
+    cdef bint peer              # what ran out is the peer's
     cdef bint coded             # its code tells different errors apart
     cdef bint ordinary          # a subclass of Exception
     cdef bint group, recursion, leave, not_found, answer
@@ -152,7 +153,7 @@ cdef class ClassTable:
     `table` maps full class names to `taxonomy.Row`; a row with an unknown kind, recovery or severity raises
     ConfigError. `user_rows` are `taxonomy.UserRow`s, which go before the table.
     """
-    cdef dict rows              # name -> (kind, recovery, severity, library)
+    cdef dict rows              # name -> (kind, recovery, severity, library, peer)
     cdef dict short             # last part of a name -> the only row that ends so, None where several differ
     cdef dict by_class          # address -> ClassInfo, which holds the class
     cdef dict by_name
@@ -173,6 +174,7 @@ cdef class ClassTable:
                 place_of(RECOVERIES, row.recovery, "recovery", name),
                 place_of(SEVERITIES, row.severity, "severity", name),
                 row.library,
+                row.peer,
             )
             self.rows[name] = entry
             last = name.rpartition(".")[2]
@@ -249,8 +251,8 @@ cdef class ClassTable:
             if candidate in self.rows:
                 info.row = candidate
                 break
-        info.kind, info.recovery, info.severity, info.library = self.rows.get(
-            info.row, (LOOK_AT_CODE, NOT_SAID, NOT_SAID, False)
+        info.kind, info.recovery, info.severity, info.library, info.peer = self.rows.get(
+            info.row, (LOOK_AT_CODE, NOT_SAID, NOT_SAID, False, False)
         )
         if info.row in taxonomy.REFINED:
             info.refined = LOOK_AT_CODE if taxonomy.REFINED[info.row] == taxonomy.FROM_CODE else LOOK_AT_CAUSE

@@ -25,6 +25,7 @@ cdef enum:
     SCHEME_HTTP
     SCHEME_GRPC
     SCHEME_SSL
+    SCHEME_SERVER   # of a database's server: SQLSTATE, MySQL's numbers
     SCHEME_OTHER
 
 cdef enum:
@@ -117,7 +118,7 @@ cdef Code sqlstate_code(object value):
     if not PyUnicode_CheckExact(value) or len(value) != 5 or not value.isalnum() or not value.isascii():
         return None
     advice = taxonomy.SQLSTATE.get(value) or taxonomy.SQLSTATE.get(value[:2])
-    return make_code(f"sqlstate:{value}", SCHEME_OTHER, 0, advice)
+    return make_code(f"sqlstate:{value}", SCHEME_SERVER, 0, advice)
 
 
 cdef Code errno_code(object numbers, int number):
@@ -168,7 +169,7 @@ cdef Code sqlite_code(object value):
 
 cdef Code mysql_code(object value):
     cdef int number = small_int(value) if PyLong_Check(value) else 0
-    return make_code(f"mysql:{number}", SCHEME_OTHER, 0, taxonomy.MYSQL.get(number)) if number >= 1000 else None
+    return make_code(f"mysql:{number}", SCHEME_SERVER, 0, taxonomy.MYSQL.get(number)) if number >= 1000 else None
 
 
 cdef int small_int(object value) noexcept:

@@ -51,6 +51,7 @@ cdef class Failure:
     cdef int kind, recovery, severity
     cdef bint library           # what decided was raised by a client library
     cdef bint answer            # what decided is a framework's way to answer
+    cdef bint peer              # what decided is a class for what a peer ran out of
     cdef Code own               # the first code found on the exception or what it wraps
     cdef Code beneath           # that of what a client library put its exception in the place of
     cdef Code decided           # the code that gave the kind
@@ -67,7 +68,7 @@ cdef bint take_row(Failure it, ClassInfo info) except -1:
     if info is None or info.kind < 0 or info.kind == KIND_UNKNOWN:
         return False
     it.kind, it.recovery, it.severity = info.kind, info.recovery, info.severity
-    it.library = info.library
+    it.library, it.peer = info.library, info.peer
     return True
 
 
@@ -76,7 +77,7 @@ cdef bint take_code(Failure it, ClassInfo info, Code code) except -1:
     if code is None or code.kind == KIND_UNKNOWN:
         return False
     it.kind, it.recovery, it.severity = code.kind, code.recovery, code.severity
-    it.decided = code
+    it.decided, it.peer = code, False
     if info is not None:
         it.library, it.answer = info.library, info.answer
         if code.severity == NOT_SAID:
@@ -89,7 +90,7 @@ cdef int take_stated(Failure it, Stated stated) except -1:
     if stated.kind >= 0:
         it.kind = stated.kind
         it.recovery, it.severity = USUAL_RECOVERIES[stated.kind], USUAL_SEVERITIES[stated.kind]
-        it.decided = None
+        it.decided, it.peer = None, False
         it.kind_stated, it.severity_stated = True, False
         it.fault, it.domain = NOT_SAID, None
     if stated.recovery >= 0:
@@ -221,7 +222,7 @@ cdef bint judge_group(Failure it, ClassTable classes, Fingerprints prints, list 
     if worst is None or worst.kind == KIND_UNKNOWN:
         return False
     it.kind, it.recovery, it.severity = worst.kind, worst.recovery, worst.severity
-    it.library, it.answer = worst.library, worst.answer
+    it.library, it.answer, it.peer = worst.library, worst.answer, worst.peer
     it.own, it.beneath, it.decided = worst.own, worst.beneath, worst.decided
     it.fault, it.domain = worst.fault, worst.domain
     it.kind_stated, it.severity_stated = worst.kind_stated, worst.severity_stated
@@ -385,7 +386,9 @@ cdef int fault_of(Failure it, Code code) noexcept:
     if kind == KIND_CANCELLED or kind == KIND_BUSINESS:
         return FAULT_CALLER
     if it.span_kind == SPAN_CLIENT or it.span_kind == SPAN_PRODUCER:
-        if transient or kind == KIND_RESOURCE or answered_badly(it.decided):
+        if transient or answered_badly(it.decided):
+            return FAULT_DEPENDENCY
+        if kind == KIND_RESOURCE and (it.peer or (code is not None and code.scheme == SCHEME_SERVER)):
             return FAULT_DEPENDENCY
         if kind == KIND_UNKNOWN:
             return FAULT_DEPENDENCY if answered_badly(code) else FAULT_UNKNOWN

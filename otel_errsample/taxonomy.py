@@ -106,10 +106,20 @@ class Row(NamedTuple):
     recovery: str
     severity: str
     library: bool = False
+    peer: bool = False  # of kind resource, and it is the peer's that ran out
 
 
 # Sections of taxonomy.tsv whose classes are raised by client libraries: a transient error of theirs is a dependency's.
 _LIBRARY_SECTIONS: Final = frozenset({"http clients", "databases", "messaging", "rpc and cloud"})
+# A server answered so. The other rows of kind resource are about pools, queues, memory and files of this process.
+_RESOURCES_OF_PEERS: Final = frozenset(
+    {
+        "psycopg.errors.TooManyConnections",
+        "psycopg.errors.DiskFull",
+        "asyncpg.exceptions.InsufficientResourcesError",
+        "redis.exceptions.OutOfMemoryError",
+    }
+)
 
 
 def load_table() -> dict[str, Row]:
@@ -122,7 +132,7 @@ def load_table() -> dict[str, Row]:
             library = line[2:] in _LIBRARY_SECTIONS
             continue
         name, kind, recovery, severity, _why = line.split("\t")
-        table[name] = Row(kind, recovery, severity.lower(), library)
+        table[name] = Row(kind, recovery, severity.lower(), library, name in _RESOURCES_OF_PEERS)
     return table
 
 

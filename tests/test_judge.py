@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from otel_errsample import _hot, classify
 from otel_errsample.taxonomy import UserRow
-from tests.failing import caused, event, make_span, told_while
+from tests.failing import caused, event, library, make_span, told_while
 from tests.model import classify as model
 from tests.model.stated import name_of
 
@@ -150,7 +150,7 @@ INSTRUMENTED: dict[str, tuple[dict[str, Any], BaseException | None, tuple[Any, .
     ),
     "database statement, driver class live, no event": (
         {"kind": "CLIENT", "status": "ERROR", "description": "disk I/O error"},
-        OSError(28, "No space left on device"), (True, "resource", "errno:ENOSPC", "dependency"),
+        OSError(28, "No space left on device"), (True, "resource", "errno:ENOSPC", "self"),
     ),
     "database answer by sqlstate": (
         {"kind": "CLIENT", "status": "ERROR", "attributes": {"db.response.status_code": "40P01"}},
@@ -240,6 +240,32 @@ def refused_by_a_peer() -> BaseException:
 def test_a_call_that_we_made_is_not_the_callers_fault(kind: str, exception: BaseException, fault: str) -> None:
     span = make_span(kind=kind, status="ERROR", attributes=HTTP_SERVER_ERROR if kind == "SERVER" else {})
     assert fault == told_while(exception, span, CLASSIFIER).fault
+
+
+@pytest.mark.parametrize(
+    ("exception", "attributes", "fault"),
+    [
+        (MemoryError(), {}, "self"),
+        (OSError(24, "Too many open files"), {}, "self"),
+        (library("httpx.PoolTimeout")(), {}, "self"),
+        (library("sqlalchemy.exc.TimeoutError")(), {}, "self"),
+        (library("redis.exceptions.MaxConnectionsError")(), {}, "self"),
+        (library("redis.exceptions.OutOfMemoryError")(), {}, "dependency"),
+        (library("psycopg.errors.DiskFull", sqlstate="53100")(), {}, "dependency"),
+        (library("asyncpg.exceptions._base.PostgresError", sqlstate="53300")(), {}, "dependency"),
+        (library("pymysql.err.OperationalError", library("pymysql.err.Error"))(1040, "x"), {}, "dependency"),
+        (None, {"http.response.status_code": 507}, "dependency"),
+        (None, {"db.response.status_code": "53200"}, "dependency"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
+)
+def test_what_ran_out_is_the_peers_only_where_it_answered_so(
+    exception: BaseException | None, attributes: dict[str, Any], fault: str
+) -> None:
+    span = make_span(kind="CLIENT", status="ERROR", attributes=attributes)
+    facts = CLASSIFIER.classify_span(span) if exception is None else told_while(exception, span, CLASSIFIER)
+    assert facts is not None
+    assert ("resource", fault) == (facts.kind, facts.fault)
 
 
 def test_a_401_that_we_answer_is_the_callers_fault() -> None:

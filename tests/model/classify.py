@@ -168,7 +168,7 @@ def tell(
     return Told(
         not downgraded,
         kind,
-        found.fault or fault_of(kind, seen.kind, found.library, own_failure, telling, chosen),
+        found.fault or fault_of(kind, seen.kind, found, own_failure, telling, chosen),
         severity,
         recovery,
         chosen.text if chosen else None,
@@ -293,7 +293,7 @@ def chain_of(exception: BaseException | None) -> Iterator[tuple[BaseException, s
 def from_row(row: taxonomy.Row) -> Found | None:
     if row.kind.startswith("@") or row.kind == "unknown":
         return None
-    return Found(row.kind, row.recovery, row.severity, row.library)
+    return Found(row.kind, row.recovery, row.severity, row.library, peer=row.peer)
 
 
 def kind_of_exception(
@@ -386,17 +386,20 @@ def from_hints(seen: Seen, rows: Rows, on_span: Code | None) -> tuple[Found | No
 
 
 def fault_of(
-    kind: str, span_kind: str, library: bool, own_failure: bool, decided: Code | None, chosen: Code | None
+    kind: str, span_kind: str, found: Found, own_failure: bool, decided: Code | None, chosen: Code | None
 ) -> str:
     transient = kind in taxonomy.VIEWS["transient"]
     if kind in ("cancelled", "business"):
         return "caller"
     if span_kind in ("CLIENT", "PRODUCER"):
         peer = decided is not None and (decided.answer >= 500 or decided.rpc in taxonomy.GRPC_SERVER_ERRORS)
-        if transient or kind == "resource" or (peer and kind != "config"):
+        if transient or (peer and kind != "config"):
+            return "dependency"
+        of_server = chosen is not None and (chosen.text or "").startswith(("sqlstate:", "mysql:"))
+        if kind == "resource" and (found.peer or of_server):
             return "dependency"
         return "unknown" if kind == "unknown" else "self"
-    if not library and (kind == "auth" or (kind == "client" and span_kind != "INTERNAL")):
+    if not found.library and (kind == "auth" or (kind == "client" and span_kind != "INTERNAL")):
         return "self" if own_failure else "caller"
-    called = library or (chosen is not None and chosen.text in errnos.NOT_REACHED)
+    called = found.library or (chosen is not None and chosen.text in errnos.NOT_REACHED)
     return "dependency" if transient and called else "self"

@@ -29,6 +29,7 @@ class Found:
     library: bool = False  # raised by a client library
     decided: Code | None = None  # the code that gave the kind
     answer: bool = False  # what decided is a framework's way to answer
+    peer: bool = False  # what decided is a class for what a peer ran out of
     stated: frozenset[str] = frozenset()  # the axes that a user stated
     fault: str | None = None
     domain: str | None = None
