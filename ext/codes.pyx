@@ -344,6 +344,8 @@ cdef Code read_carrier(str scheme, object value, object exception):
         if ask(value, "retriable") is True:
             return make_code(None if code is None else code.text, SCHEME_OTHER, 0, taxonomy.RETRIABLE)
         return code
+    if scheme == "malformed":
+        return make_code(None, SCHEME_OTHER, 0, taxonomy.MALFORMED) if PyLong_Check(value) else None
     if value is True:
         return make_code(None, SCHEME_OTHER, 0, taxonomy.RETRIABLE if scheme == "retriable" else taxonomy.INVALIDATED)
     return None

@@ -361,7 +361,8 @@ CARRIERS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "requests.exceptions.RequestException": (("http", "response.status_code"),),
     "urllib3.exceptions.ResponseError": (("http_retried", "args.0"),),
     "httpx.HTTPStatusError": (("http", "response.status_code"),),
-    "aiohttp.client_exceptions.ClientResponseError": (("http", "status"),),
+    # aiohttp tells a malformed answer by its parser's exception and the 400 that a server would answer to such a request
+    "aiohttp.client_exceptions.ClientResponseError": (("malformed", "__cause__.code"), ("http", "status")),
     "urllib.error.HTTPError": (("http", "code"),),
     "werkzeug.exceptions.HTTPException": (("http", "code"),),
     "starlette.exceptions.HTTPException": (("http", "status_code"),),
@@ -394,6 +395,7 @@ NUMBERED_OTHERWISE: Final = frozenset({"ssl.SSLError"})
 # What a flag that a library sets on its exceptions means.
 RETRIABLE: Final[Advice] = ("unavailable", "backoff")
 INVALIDATED: Final[Advice] = ("connection", "backoff")
+MALFORMED: Final[Advice] = ("connection", "retry")
 LABELS: Final[dict[str, Advice]] = {
     "TransientTransactionError": ("conflict", "retry_tx"),
     "RetryableWriteError": ("unavailable", "backoff"),

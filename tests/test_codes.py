@@ -62,6 +62,7 @@ def exhausted(**metadata: Any) -> BaseException:
 CLIENT_ERROR = library("botocore.exceptions.ClientError")
 CALL_ERROR = library("google.api_core.exceptions.GoogleAPICallError")
 KAFKA_ERROR = library("kafka.errors.KafkaError")
+RESPONSE_ERROR = library("aiohttp.client_exceptions.ClientResponseError")
 MONGO_ERROR = library("pymongo.errors.PyMongoError")
 WRAPPED_BY_DRIVER = library("psycopg.errors.SerializationFailure", library("psycopg.Error"), sqlstate="40001")
 
@@ -110,7 +111,18 @@ CARRIED: dict[str, tuple[BaseException, str, str | None, str]] = {
         holding(library("httpx.HTTPStatusError")(), response=Holder(status_code=429)), "throttle", "http:429", "backoff",
     ),
     "aiohttp": (
-        holding(library("aiohttp.client_exceptions.ClientResponseError")(), status=401), "auth", "http:401", "refresh_auth",
+        holding(RESPONSE_ERROR(), status=401), "auth", "http:401", "refresh_auth",
+    ),
+    "aiohttp, no HTTP": (
+        caused(
+            holding(RESPONSE_ERROR(), status=400),
+            holding(library("aiohttp.http_exceptions.BadStatusLine")("x"), code=400),
+            True,
+        ),
+        "connection", None, "retry",
+    ),
+    "aiohttp, of another cause": (
+        caused(holding(RESPONSE_ERROR(), status=400), ValueError("x"), True), "client", "http:400", "fix_request",
     ),
     "werkzeug, on the class": (
         library("werkzeug.exceptions.Gone", library("werkzeug.exceptions.HTTPException"), code=410)(),

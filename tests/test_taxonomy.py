@@ -15,7 +15,7 @@ CLASSIFIER = _hot.Classifier()
 
 
 def test_the_table_has_every_row_of_its_file() -> None:
-    assert 243 == len(TABLE)
+    assert 244 == len(TABLE)
     assert taxonomy.Row("timeout", "backoff", "error", True) == TABLE["httpx.ReadTimeout"]
     assert taxonomy.Row("resource", "free_resource", "fatal", True, True) == TABLE["psycopg.errors.DiskFull"]
     assert taxonomy.Row("client", "none", "info", False) == TABLE["django.http.response.Http404"]
@@ -36,7 +36,8 @@ def test_every_row_is_found_by_its_name_alone(name: str, row: taxonomy.Row) -> N
 
 def advices() -> list[tuple[str, str]]:
     rows = [*taxonomy.HTTP.values(), *taxonomy.SQLSTATE.values(), *taxonomy.AWS.values(), *taxonomy.LABELS.values()]
-    rows += [taxonomy.HTTP_OTHER_4XX, taxonomy.HTTP_OTHER_5XX, taxonomy.RETRIABLE, taxonomy.INVALIDATED]
+    rows += [taxonomy.HTTP_OTHER_4XX, taxonomy.HTTP_OTHER_5XX]
+    rows += [taxonomy.RETRIABLE, taxonomy.INVALIDATED, taxonomy.MALFORMED]
     rows += [(kind, recovery) for _, kind, recovery in taxonomy.GRPC]
     numbered = (errnos.SYSTEM, errnos.RESOLVER, taxonomy.SQLITE)
     return rows + [row[1:3] for table in numbered for row in table.values()]

@@ -145,6 +145,13 @@ def aiohttp_error() -> Any:
     return aiohttp.ClientResponseError(None, (), status=404)
 
 
+def aiohttp_malformed() -> Any:
+    aiohttp = library("aiohttp")
+    error = aiohttp.ClientResponseError(None, (), status=400)
+    error.__cause__ = library("aiohttp.http_exceptions").BadStatusLine("x")
+    return error
+
+
 def kafka_error() -> Any:
     errors = library("kafka.errors")
     return errors.NotLeaderForPartitionError()
@@ -231,6 +238,7 @@ REAL: list[tuple[Callable[[], Any], str, str | None, str]] = [
     (google_retry_error, "timeout", "grpc:DEADLINE_EXCEEDED", "backoff"),
     (httpx_error, "unavailable", "http:503", "backoff"),
     (aiohttp_error, "client", "http:404", "none"),
+    (aiohttp_malformed, "connection", None, "retry"),
     (kafka_error, "unavailable", "kafka:6", "backoff"),
     (confluent_error, "unavailable", None, "backoff"),
     (mongo_error, "conflict", None, "retry_tx"),
