@@ -139,6 +139,7 @@ def load_table() -> dict[str, Row]:
 # Rows that know less than the instance does: the code or the cause is asked first, the row is the fallback.
 REFINED: Final[dict[str, str]] = {
     "RuntimeError": FROM_CAUSE,
+    "aiohttp.client_exceptions.ContentTypeError": FROM_CODE,
     "sqlalchemy.exc.OperationalError": FROM_CAUSE,
     "sqlite3.OperationalError": FROM_CODE,
     "socket.gaierror": FROM_CODE,

@@ -63,6 +63,7 @@ CLIENT_ERROR = library("botocore.exceptions.ClientError")
 CALL_ERROR = library("google.api_core.exceptions.GoogleAPICallError")
 KAFKA_ERROR = library("kafka.errors.KafkaError")
 RESPONSE_ERROR = library("aiohttp.client_exceptions.ClientResponseError")
+NO_JSON = library("aiohttp.client_exceptions.ContentTypeError", RESPONSE_ERROR)
 MONGO_ERROR = library("pymongo.errors.PyMongoError")
 WRAPPED_BY_DRIVER = library("psycopg.errors.SerializationFailure", library("psycopg.Error"), sqlstate="40001")
 
@@ -113,6 +114,8 @@ CARRIED: dict[str, tuple[BaseException, str, str | None, str]] = {
     "aiohttp": (
         holding(RESPONSE_ERROR(), status=401), "auth", "http:401", "refresh_auth",
     ),
+    "aiohttp, no JSON in a failure": (holding(NO_JSON(), status=503), "unavailable", "http:503", "backoff"),
+    "aiohttp, no JSON": (holding(NO_JSON(), status=200), "data", None, "none"),
     "aiohttp, no HTTP": (
         caused(
             holding(RESPONSE_ERROR(), status=400),
