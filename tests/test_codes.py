@@ -165,6 +165,10 @@ CARRIED: dict[str, tuple[BaseException, str, str | None, str]] = {
     "aws throttled with 400": (aws("ThrottlingException", 400), "throttle", "aws:ThrottlingException", "backoff"),
     "aws expired": (aws("ExpiredToken", 403), "auth", "aws:ExpiredToken", "refresh_auth"),
     "aws, code unknown": (aws("Whatever", 503), "unavailable", "aws:Whatever", "backoff"),
+    "boto3, an upload that was refused": (
+        caused(library("boto3.exceptions.S3UploadFailedError")("x"), aws("SlowDown", 503), False),
+        "throttle", "aws:SlowDown", "backoff",
+    ),
     "errno": (OSError(28, "full"), "resource", "errno:ENOSPC", "free_resource"),
     "errno, of every address of a host": (
         OSError("Multiple exceptions: [Errno 111] Connect call failed ('::1', 1, 0, 0), [Errno 111] Connect call failed"),
