@@ -107,6 +107,11 @@ CARRIED: dict[str, tuple[BaseException, str, str | None, str]] = {
         "client", "http:410", "fix_request",
     ),
     "requests 503": (failed_http(503), "unavailable", "http:503", "backoff"),
+    "requests, a header that is none": (requests.exceptions.InvalidHeader("x"), "bug", None, "fix_code"),
+    "requests, no such scheme": (requests.exceptions.InvalidSchema("x"), "bug", None, "fix_code"),
+    "requests, a body read twice": (requests.exceptions.StreamConsumedError("x"), "bug", None, "fix_code"),
+    "requests, a body that is gone": (requests.exceptions.UnrewindableBodyError("x"), "bug", None, "fix_code"),
+    "requests, a body that cannot be decoded": (requests.exceptions.ContentDecodingError("x"), "data", None, "none"),
     "requests 404": (failed_http(404), "client", "http:404", "none"),
     "httpx": (
         holding(library("httpx.HTTPStatusError")(), response=Holder(status_code=429)), "throttle", "http:429", "backoff",
