@@ -391,8 +391,8 @@ CARRIERS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     ),
     "pymysql.err.Error": (("mysql", "args.0"),),
 }
-# Their errno is another number than its name says: that of OpenSSL.
-NUMBERED_OTHERWISE: Final = frozenset({"ssl.SSLError"})
+# Their errno is another number than its name says: that of OpenSSL, h_errno, that of getaddrinfo.
+NUMBERED_OTHERWISE: Final = frozenset({"ssl.SSLError", "socket.herror", "socket.gaierror"})
 # What a flag that a library sets on its exceptions means.
 RETRIABLE: Final[Advice] = ("unavailable", "backoff")
 INVALIDATED: Final[Advice] = ("connection", "backoff")

@@ -184,6 +184,8 @@ CARRIED: dict[str, tuple[BaseException, str, str | None, str]] = {
     "refused": (ConnectionRefusedError(111, "no"), "connection", "errno:ECONNREFUSED", "backoff"),
     "name service, try again": (socket.gaierror(socket.EAI_AGAIN, "x"), "connection", "errno:EAI_AGAIN", "backoff"),
     "name service, no such name": (socket.gaierror(socket.EAI_NONAME, "x"), "config", "errno:EAI_NONAME", "fix_config"),
+    "name service, h_errno is no errno": (socket.herror(1, "Unknown host"), "connection", None, "backoff"),
+    "name service, nor is a number that it does not know": (socket.gaierror(99, "x"), "connection", None, "backoff"),
     "OpenSSL's number is no errno": (
         ssl.SSLCertVerificationError(1, "certificate verify failed"), "config", None, "fix_config",
     ),
@@ -333,6 +335,7 @@ def test_rpc_codes_count_by_the_side_of_the_call(number: int) -> None:
         ("socket.gaierror", f"[Errno {int(socket.EAI_NONAME)}] Name or service not known", "errno:EAI_NONAME"),
         ("socket.gaierror", "[Errno --2] Name or service not known", None),
         ("ssl.SSLError", "[Errno 1] not from the system", None),
+        ("socket.herror", "[Errno 1] Unknown host", None),
         ("ssl.SSLCertVerificationError", "[SSL: CERTIFICATE_VERIFY_FAILED] x (_ssl.c:1006)", "ssl:CERTIFICATE_VERIFY_FAILED"),
         ("ssl.SSLError", "[SSL: never closed", None),
         ("OSError", "[Errno 28", None),
