@@ -335,14 +335,15 @@ AWS: Final[dict[str, Advice]] = {
         (
             "Throttling", "Throttled", "RequestThrottled", "TooManyRequests", "ProvisionedThroughputExceeded",
             "TransactionInProgress", "RequestLimitExceeded", "BandwidthLimitExceeded", "LimitExceeded",
-            "SlowDown", "PriorRequestNotComplete", "EC2Throttled",
+            "SlowDown", "PriorRequestNotComplete", "EC2Throttled", "KMSThrottling",
         ),
         ("throttle", "backoff"),
     ),
-    "ExpiredToken": ("auth", "refresh_auth"),
-    "AccessDenied": ("auth", "fix_config"),
+    **dict.fromkeys(("ExpiredToken", "RequestExpired"), ("auth", "refresh_auth")),
+    **dict.fromkeys(("AccessDenied", "UnrecognizedClient"), ("auth", "fix_config")),
     **dict.fromkeys(("NoSuchKey", "NoSuchBucket", "ResourceNotFound"), ("client", "none")),
     "ConditionalCheckFailed": ("conflict", "none"),
+    "TransactionConflict": ("conflict", "retry_tx"),
 }  # fmt: skip
 
 # Where a class and its subclasses keep a code: scheme and dotted path of attributes, dictionary keys and indices.

@@ -169,6 +169,14 @@ CARRIED: dict[str, tuple[BaseException, str, str | None, str]] = {
     ),
     "aws throttled with 400": (aws("ThrottlingException", 400), "throttle", "aws:ThrottlingException", "backoff"),
     "aws expired": (aws("ExpiredToken", 403), "auth", "aws:ExpiredToken", "refresh_auth"),
+    "aws, signed too long ago": (aws("RequestExpired", 400), "auth", "aws:RequestExpired", "refresh_auth"),
+    "aws, no such key": (
+        aws("UnrecognizedClientException", 400), "auth", "aws:UnrecognizedClientException", "fix_config",
+    ),
+    "aws, another transaction": (
+        aws("TransactionConflictException", 400), "conflict", "aws:TransactionConflictException", "retry_tx",
+    ),
+    "aws, keys throttled": (aws("KMSThrottlingException", 400), "throttle", "aws:KMSThrottlingException", "backoff"),
     "aws, code unknown": (aws("Whatever", 503), "unavailable", "aws:Whatever", "backoff"),
     "boto3, an upload that was refused": (
         caused(library("boto3.exceptions.S3UploadFailedError")("x"), aws("SlowDown", 503), False),
