@@ -278,6 +278,9 @@ cdef bint in_url(const Text* t, Py_ssize_t start, Py_ssize_t at, Find* f) noexce
         if t.s[end] == c"@":
             at = end
         end += 1
+    if t.s[start] == c":":
+        # No user, and no placeholder of SQL: redis://:word@cache. What begins like a word is a password.
+        return (is_class(t.s[start + 1], C_KEY) or not harmless(t, start + 1, at)) and find_from(t, start, at, f)
     return not harmless(t, start, at) and not is_git(t, start, at) and find_from(t, start, at, f)
 
 
@@ -359,7 +362,7 @@ cdef bint cut_off(const Text* t, Find* f) noexcept nogil:
         if t.s[at] == c":":
             if stands(t, at, b"://", 3):
                 at += 3
-                if colon <= at or t.s[at] == c"[" or run_of(t, colon + 1, C_DIGIT) == t.n:
+                if colon < at or t.s[at] == c"[" or run_of(t, colon + 1, C_DIGIT) == t.n:
                     return False
                 # A path or another mark after the port: host:8080/path, host:port.
                 if is_class(t.s[run_of(t, colon + 1, C_DIGIT)], C_LETTER | C_DIGIT):

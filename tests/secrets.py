@@ -1,7 +1,8 @@
 """Secrets for tests, made where they are needed: what looks like a real one is in no file.
 
 A line of corpus/scrub_secrets.txt has `«»` around what must go, and in braces how to make the secret parts: `{*12}` 12
-letters and digits, `{ghp_*36}` the same behind a prefix, `{AKIA^16}` with capitals only, `{\\n*64}` on a line of its own.
+letters and digits, `{ghp_*36}` the same behind a prefix, `{AKIA^16}` with capitals only, `{\\n*64}` on a line of its own,
+`{word}` small letters alone.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from otel_errsample.scrub import REDACTED
 
 CORPUS = Path(__file__).parent / "corpus"
 ORDINARY = (CORPUS / "scrub_ordinary.txt").read_text(encoding="utf-8").splitlines()
+TEMPLATES = (CORPUS / "scrub_secrets.txt").read_text(encoding="utf-8").splitlines()
 
-_PART = re.compile(r"\{(pw|hex|b64|jwt|\\n|[^{}' \"]*?[*^]\d+)\}")
+_PART = re.compile(r"\{(pw|word|hex|b64|jwt|\\n|[^{}' \"]*?[*^]\d+)\}")
 
 
 class Planted(NamedTuple):
@@ -30,9 +32,8 @@ class Planted(NamedTuple):
 
 def planted(count: int) -> list[Planted]:
     """That many texts with secrets, each its own, from the templates in turn."""
-    templates = (CORPUS / "scrub_secrets.txt").read_text(encoding="utf-8").splitlines()
     source = random.Random(4)
-    return [plant(templates[number % len(templates)], source) for number in range(count)]
+    return [plant(TEMPLATES[number % len(TEMPLATES)], source) for number in range(count)]
 
 
 def plant(template: str, source: random.Random) -> Planted:
@@ -53,6 +54,8 @@ def plant(template: str, source: random.Random) -> Planted:
 def _made(how: str, source: random.Random) -> str:
     if how == "pw":
         return letters(source, 10) + "!$%" + letters(source, 4)
+    if how == "word":
+        return "".join(source.choices(string.ascii_lowercase, k=12))
     if how == "hex":
         return f"a1{source.getrandbits(120):030x}"
     if how == "b64":

@@ -15,7 +15,7 @@ from otel_errsample._hot import scrub_stack, scrub_text
 from otel_errsample.scrub import ALSO, REDACTED
 from tests.carriers import CARRIERS, as_message, as_span_name
 from tests.scrubbing import Bench, Make, attributes_of, make
-from tests.secrets import CORPUS, ORDINARY, Planted, card_number, planted
+from tests.secrets import CORPUS, ORDINARY, TEMPLATES, Planted, card_number, planted
 
 __all__ = ["make"]
 
@@ -103,7 +103,7 @@ def test_of_ordinary_messages_only_addresses_go(message: str) -> None:
     assert (message, len(addresses)) == (cleaned, found)
 
 
-@pytest.mark.parametrize("case", planted(120), ids=lambda case: case.expected[:40])
+@pytest.mark.parametrize("case", planted(len(TEMPLATES)), ids=lambda case: case.expected[:40])
 def test_what_is_asked_for_hides_no_secret(case: Planted) -> None:
     for kinds in (["quoted"], UNQUOTED, ALSO):
         cleaned, found = scrub_text(case.text, kinds)

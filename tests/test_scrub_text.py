@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_errsample._hot import scrub_text
-from tests.secrets import ORDINARY, Planted, planted
+from tests.secrets import ORDINARY, TEMPLATES, Planted, planted
 
-PLANTED = planted(240)
+PLANTED = planted(2 * len(TEMPLATES))
 
 
 def test_the_corpora_have_the_size_they_are_known_for() -> None:
@@ -40,7 +40,7 @@ def test_what_was_cleaned_has_nothing_left_to_clean(case: Planted) -> None:
     assert (once, 0) == scrub_text(once)
 
 
-@pytest.mark.parametrize("case", PLANTED[:120], ids=lambda case: case.expected[:40])
+@pytest.mark.parametrize("case", PLANTED[: len(TEMPLATES)], ids=lambda case: case.expected[:40])
 def test_a_secret_is_found_between_other_words_in_any_width_of_characters(case: Planted) -> None:
     for before, after in (("failed: ", "\nnext line"), ("é ", "\nà"), ("支払い ", "\n支"), ("🔥 ", "\n🔥")):
         text, _ = scrub_text(before + case.text + after)
@@ -76,7 +76,7 @@ def longest_common(secret: str, text: str) -> int:
     ))  # fmt: skip
 
 
-@pytest.mark.parametrize("case", PLANTED[:120], ids=lambda case: case.expected[:40])
+@pytest.mark.parametrize("case", PLANTED[: len(TEMPLATES)], ids=lambda case: case.expected[:40])
 def test_a_text_that_someone_cut_inside_a_secret_leaves_no_useful_part_of_it(case: Planted) -> None:
     """SpanLimits cut at any character; only what is too short to tell from a word may stay."""
     for secret in case.secrets:
@@ -89,6 +89,7 @@ def test_a_text_that_someone_cut_inside_a_secret_leaves_no_useful_part_of_it(cas
 
 def test_a_userinfo_cut_before_its_host_is_still_one() -> None:
     assert "postgresql://[redacted]" == scrub_text("postgresql://app:q7hunter")[0]
+    assert "redis://[redacted]" == scrub_text("redis://:correcthor")[0]
     assert "http://host:8080" == scrub_text("http://host:8080")[0]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from fuzz.source import Source
 from otel_errsample._hot import scrub_stack, scrub_text
 from otel_errsample.scrub import ALSO, REDACTED
-from tests.secrets import planted
+from tests.secrets import TEMPLATES, planted
 
 MOST = 2048
 WORDS = tuple(
@@ -21,7 +21,7 @@ WORDS = tuple(
     )
 )  # fmt: skip
 
-_PLANTED = planted(120)
+_PLANTED = planted(len(TEMPLATES))
 _MOST_PASSES = 4
 _MOST_TIMES = 8  # as a power of two: at 2 kB an input, ten times what is looked at of a text
 
