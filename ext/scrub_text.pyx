@@ -86,7 +86,7 @@ cdef bint assigned(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
     if key_says(t.s, start, end, True) == KEY_PLAIN:
         return False
     at += 1 + (at + 1 < t.n and t.s[at + 1] == c"=")
-    if end - start == 3 and stands(t, at, b"/", 1):
+    if end - start == 3 and stands(t, at, b"/", 1) and is_path(t, at):
         return False        # PWD=/srv
     if ends_in(t, start, end, b"cookie", 6):
         return find_from(t, at, line_end(t, at), f)

@@ -121,12 +121,14 @@ cdef bint harmless(const Text* t, Py_ssize_t start, Py_ssize_t end) noexcept nog
     if first in b"*.?x#-" and run_same(t, start) >= end:
         return True
     if first == c"%":
-        return end - start == 2 or t.s[start + 1] == c"("
+        return end - start == 2 or t.s[start + 1] == c"(" and memchr(t.s + start, c")", end - start) is not NULL
     if first == c"$":
-        return run_of(t, start + 1, C_DIGIT) >= end > start + 1 or t.s[start + 1] == c"{"
+        return run_of(t, start + 1, C_DIGIT) >= end > start + 1 or (
+            t.s[start + 1] == c"{" and (end - start == 3 or like_a_name(t, start + 2, run_of(t, start + 2, C_KEY)))
+        )
     if first == c"{" or first == c"<" or first == c"[":
         return t.s[end - 1] == first + 2 and run_plain(t, start + 1) >= end - 1
-    if first == c":" and end - start > 1 and is_class(t.s[start + 1], C_LETTER):
+    if first == c":" and like_a_name(t, start + 1, end):
         return run_plain(t, start + 1) >= end
     constant = dotted = False
     for i in range(start, end):
@@ -165,18 +167,24 @@ cdef inline Py_ssize_t run_plain(const Text* t, Py_ssize_t at) noexcept nogil:
 cdef Py_ssize_t bare_end(const Text* t, Py_ssize_t at, Py_ssize_t stop) noexcept nogil:
     """Where a value without quotes ends: at a blank, a quote, or a separator that another `key=` follows."""
     cdef Py_ssize_t start = at
-    cdef Py_ssize_t following
-    while at < stop and not is_class(t.s[at], C_BLANK | C_QUOTE):
-        if t.s[at] == c"&" or t.s[at] == c"," or t.s[at] == c";":
-            following = at + 1
-            while following < t.n and following - at < LONGEST_KEY and is_class(t.s[following], C_KEY):
-                following += 1
-            if following < t.n and following > at + 1 and (t.s[following] == c"=" or t.s[following] == c":"):
-                break
+    while at < stop and not is_class(t.s[at], C_BLANK):
+        if is_class(t.s[at], C_QUOTE) and not within_word(t, start, at):
+            break
+        if (t.s[at] == c"&" or t.s[at] == c"," or t.s[at] == c";") and separates(t, start, at):
+            break
         at += 1
     while at > start and t.s[at - 1] in b")]}>,.;:!?\\&":
         at -= 1
     return at
+
+
+cdef inline bint within_word(const Text* t, Py_ssize_t start, Py_ssize_t at) noexcept nogil:
+    """Whether the quote at `at` is a mark of the value itself, as in O'Hara, and neither begins nor ends a string."""
+    if at == start or at + 1 >= t.n or t.s[at - 1] in b"\\([{=,:":
+        return False
+    if not is_class(t.s[at + 1], C_LETTER | C_DIGIT | C_WIDE) and t.s[at + 1] not in b"!#$*@^_~":
+        return False
+    return at + 2 >= t.n or not is_class(t.s[at + 2], C_QUOTE)
 
 
 cdef Py_ssize_t quoted_end(const Text* t, Py_ssize_t at, Py_ssize_t depth) noexcept nogil:
@@ -269,11 +277,12 @@ cdef bint secret_value(const Text* t, Py_ssize_t at, int manner, Find* f) noexce
     """The value of a secret name that begins at `at`, if it is one."""
     cdef Py_ssize_t end
     cdef Py_ssize_t depth
+    cdef bint inside = False    # a call, whose end was looked for
     while True:
         while at < t.n and (t.s[at] == c" " or t.s[at] == c"\t"):
             at += 1
-        if at + 1 < t.n and is_class(t.s[at], C_LETTER) and (t.s[at + 1] == c"'" or t.s[at + 1] == c'"'):
-            at += 1             # b'...'
+        if at + 1 < t.n and lower(t.s[at]) in b"bfrunex" and (t.s[at + 1] == c"'" or t.s[at + 1] == c'"'):
+            at += 1             # b'...', and N'...' or E'...' of SQL
         depth = backslashes(t, at)
         at += depth
         if at >= t.n or is_class(t.s[at], C_BLANK):
@@ -290,16 +299,19 @@ cdef bint secret_value(const Text* t, Py_ssize_t at, int manner, Find* f) noexce
             return f.end > f.start
         if t.s[at] == c"<" and described(t, at):
             return False
-        if t.s[at] in b"([{":
+        if t.s[at] in b"([{" and bracketed(t, at, manner):
             if manner != ASSIGNED or sentence(t, at):
                 return False
             end = bracket_end(t, at)
             return not harmless(t, at, min(end + 1, t.n)) and find_from(t, at + 1, end, f)
         end = run_of(t, at, C_KEY)
-        if end == at or not stands(t, end, b"(", 1):
+        if end == at or not stands(t, end, b"(", 1) or not (inside or called(t, at, end)):
             break
-        if manner != ASSIGNED:
+        if stands(t, end, b"()", 2) and inside and not value_ends(t, at, end + 2):
+            break
+        if manner != ASSIGNED or stands(t, end, b"()", 2):
             return False
+        inside = True
         at = end + 1        # SecretStr('...'); no call of its own, since stacks of threads may be small
     end = bare_end(t, at, min(t.n, at + JUDGED + 1))
     if harmless(t, at, end) or manner == SAID_SECRET and goes_on(t, at, end):
@@ -307,13 +319,3 @@ cdef bint secret_value(const Text* t, Py_ssize_t at, int manner, Find* f) noexce
     if manner == SAID_WEAK and not (end - at >= 8 and made_up(t, at, end, C_CREDENTIAL)):
         return False
     return find_from(t, at, bare_end(t, at, t.n), f)
-
-
-cdef bint described(const Text* t, Py_ssize_t at) noexcept nogil:
-    """`<object at 0x7f>`, `<SecretStr>`: what stands for a value instead of it."""
-    cdef Py_ssize_t end = at
-    cdef bint blank = False
-    while end < min(t.n, at + LONGEST_SENTENCE) and t.s[end] != c">":
-        blank |= t.s[end] == c" "
-        end += 1
-    return end < t.n and t.s[end] == c">" and (blank or run_plain(t, at + 1) == end)

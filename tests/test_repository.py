@@ -37,6 +37,7 @@ TESTED_BY = {
     "otel_errsample/setting.py": "test_config",  # one row of what is tried there
     "otel_errsample/testing/__init__.py": "test_testing_transport",  # names two classes, nothing else
     "ext/scrub_values.pyx": "test_scrub_text",  # how far a secret reaches shows in what is left of a text
+    "ext/scrub_shapes.pyx": "test_scrub_text",
     "ext/scrub_tokens.pyx": "test_scrub_text",
     "ext/scrub_addresses.pyx": "test_scrub_also",
     "ext/scrub_numbers.pyx": "test_scrub_also",
