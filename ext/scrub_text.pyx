@@ -144,6 +144,8 @@ cdef bint named(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
             equals is not NULL and memchr(t.s + at, c"\n", equals - t.s - at) is NULL
             and find_from(t, following + (following < t.n and t.s[following] == c" "), line_end(t, at), f)
         )
+    if says == KEY_WEAK and lower(t.s[start]) == c"x" and t.s[start + 1] == c"-":
+        says = KEY_SECRET   # X-Auth-Token: a header's name is no word of a sentence
     if says == KEY_WEAK and stands_before(t, start, b"xpected ", 8):
         return False        # a parser's: "unexpected token: 'x1'"
     return secret_value(t, following, SAID_WEAK if says == KEY_WEAK else SAID_SECRET, f)
