@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -90,6 +91,26 @@ def test_a_fork_waits_for_core_though_an_abort_has_closed_the_channel(monkeypatc
         transport.close(7.0)
         transport.close(7.0)
         assert [7.0] == waits
+
+
+def test_of_two_threads_that_fork_at_once_each_waits_for_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[str] = []
+
+    def settle(patience: float) -> None:
+        waits.append("begun")
+        if len(waits) == 1:
+            another = threading.Thread(target=transport.close, args=(7.0,))
+            another.start()
+            another.join()
+        waits.append("over")
+
+    monkeypatch.setattr(module, "_settle", settle)
+    with exchange(Reply()) as (transport, _):
+        transport.send(_ONE, 5.0)
+        transport.close(7.0)
+        assert ["begun", "begun", "over", "over"] == waits
+        transport.close(7.0)
+        assert 4 == len(waits), "nothing was opened since"
 
 
 @pytest.mark.parametrize(

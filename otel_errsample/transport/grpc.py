@@ -110,8 +110,8 @@ class GrpcTransport:
         self.abort()
         # Also where it was an abort, or a receiver that is away, that closed the last channel.
         if self._unsettled:
-            self._unsettled = False
             _settle(patience)
+            self._unsettled = False  # not before: another thread that forks meanwhile has to wait too
 
     def forget(self) -> None:
         _abandoned.append((self._channel, self._call))
