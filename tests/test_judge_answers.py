@@ -16,7 +16,6 @@ CLASSIFIER = _hot.Classifier()
 BaseExceptionGroup: Any = getattr(builtins, "BaseExceptionGroup", None)  # came with 3.11
 needs_groups = pytest.mark.skipif(BaseExceptionGroup is None, reason="came with Python 3.11")
 
-HTTP_EXCEPTION = library("starlette.exceptions.HTTPException")
 NOT_FOUND = library("django.http.response.Http404")
 INVALID = library("django.core.exceptions.ValidationError")
 DENIED = library("django.core.exceptions.PermissionDenied")
@@ -24,9 +23,7 @@ DISCONNECT = library("starlette.requests.ClientDisconnect")
 
 
 def answering(status: int) -> BaseException:
-    error = HTTP_EXCEPTION("no")
-    error.status_code = status  # type: ignore[attr-defined]
-    return error
+    return library("starlette.exceptions.HTTPException", status_code=status)("no")
 
 
 def told(error: BaseException, status: int, span_status: str = "ERROR") -> Any:

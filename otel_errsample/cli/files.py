@@ -45,8 +45,8 @@ def read_text(path: str, most: int) -> str:
 def decoded(data: bytes, name: str, first_line: int = 1) -> str:
     """UTF-8, without a byte order mark. Raises Unreadable with the position of the first byte that is not."""
     try:
-        return data.decode("utf-8").removeprefix("\ufeff")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        before = data[: error.start].decode("utf-8").removeprefix("\ufeff")
-        place = f"{name}:{first_line + before.count(chr(10))}:{len(before) - before.rfind(chr(10))}"
-        raise Unreadable(f"{place}: is expected to be UTF-8, got the byte 0x{data[error.start]:02x}") from None
+        lines = error.object[: error.start].decode("utf-8").split("\n")  # without the byte order mark
+        place = f"{name}:{first_line + len(lines) - 1}:{len(lines[-1]) + 1}"
+        raise Unreadable(f"{place}: is expected to be UTF-8, got the byte 0x{error.object[error.start]:02x}") from None
