@@ -100,6 +100,8 @@ def test_plain_scalars_are_typed_as_yaml_1_2_does(written: str, value: object) -
         ("x: y\n z: a", "f:2:3: not readable as YAML: mapping values are not allowed "),
         ("x: [a\ny: b", "f:2:2: not readable as YAML: "),
         ("a:\n\t- b", "f:2:1: not readable as YAML: found character "),
+        ("a: |# b", "f:1:5: "),
+        ("a: >-2# b\n   c", "f:1:7: "),
         ("a: @b", "f:1:4: not readable as YAML: found character "),
         ("a: 'b", "f:1:6: not readable as YAML: found unexpected end of stream"),
     ],
