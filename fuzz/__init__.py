@@ -2,7 +2,8 @@
 
     make fuzz                                   # each target for FUZZ_SECONDS (600)
     python -m fuzz rules recovery --seconds 60  # some of them
-    python -m fuzz --replay                     # every kept input once, without atheris
+    make fuzz FUZZ_SECONDS=0                    # the kept inputs alone: what a change must pass
+    python -m fuzz --replay                     # the same without atheris
 
 `targets/` holds what is asked of every input, a module each; `corpus/<target>/` the inputs worth keeping, which
 tests/test_fuzz_corpora.py replays on every Python. atheris drives the targets where it has a wheel (Python 3.11 to 3.13
