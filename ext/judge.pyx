@@ -244,7 +244,16 @@ cdef bint take_span_code(Failure it, ClassInfo info, Code code) except -1:
     return take_code(it, info, code)
 
 
-cdef bint take_hint(Failure it, ClassTable classes, object text, bint prose) except -1:
+cdef inline bint is_name_of(str word, ClassInfo info) except -1:
+    """Whether a word is the name, with or without its module, of a class that is known by its full name."""
+    cdef Py_ssize_t before
+    if info is None or (info.cls is None and "." not in info.name):
+        return False
+    before = len(info.name) - len(word)
+    return info.name.endswith(word) and (before == 0 or (before > 0 and info.name[before - 1] == "."))
+
+
+cdef bint take_hint(Failure it, ClassTable classes, ClassInfo thrown, object text, bint prose) except -1:
     """Let error.type or the beginning of a status description decide: a number, a name of a code, a class.
 
     In `prose` a word may be no more than that: "Retry: three times in vain" must not hide an error as cancelled.
@@ -266,6 +275,8 @@ cdef bint take_hint(Failure it, ClassTable classes, object text, bint prose) exc
     if take_code(it, None, code):
         return True
     info = classes.hinted(word)
+    if is_name_of(word, thrown):
+        return False
     if info is None or (prose and info.kind == KIND_CANCELLED and info.row not in taxonomy.EXITS):
         return False
     stated = stated_of(info, None, code, it.on_span)
@@ -293,8 +304,8 @@ cdef Code decide_kind(Failure it, ClassTable classes, Fingerprints prints):
     if not (
         (judge(it, classes, prints, it.links, 0, 0) if info is not None else take_by_code(it, classes.by_code))
         or take_span_code(it, info, it.on_span)
-        or (it.attributes is not None and take_hint(it, classes, it.attributes.get("error.type"), False))
-        or take_hint(it, classes, (it.description or "")[:LONGEST_HEAD].partition(":")[0], True)
+        or (it.attributes is not None and take_hint(it, classes, info, it.attributes.get("error.type"), False))
+        or take_hint(it, classes, info, (it.description or "")[:LONGEST_HEAD].partition(":")[0], True)
     ) and info is not None:
         it.recovery, it.severity, it.library = info.recovery, info.severity, info.library
     if answered_otherwise(it, info):

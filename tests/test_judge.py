@@ -217,7 +217,28 @@ def test_a_word_in_a_description_hides_no_error(description: str, error: bool) -
     assert (error, "unknown" if error else "cancelled") == (facts.error, facts.kind)
 
 
-def refused_by_a_peer() -> BaseException:
+@pytest.mark.parametrize("name", ["CancelledError", "Empty", "PermissionDenied", "error", "Outer.Full"])
+def test_a_class_that_no_row_knows_is_not_taken_for_one_of_the_same_name(name: str) -> None:
+    last = name.rpartition(".")[2]
+    written: dict[str, Any] = {
+        "status": "ERROR", "description": f"{last}: gone", "attributes": {"error.type": name},
+        "events": [event(f"shop.orders.{name}", "gone")],
+    }  # fmt: skip
+    live = told_while(library(f"shop.orders.{name}")("gone"), make_span(**written), CLASSIFIER)
+    for facts in (live, CLASSIFIER.classify_span(make_span(**written))):
+        assert facts is not None
+        assert (True, "unknown", "error") == (facts.error, facts.kind, facts.severity)
+
+
+def test_a_name_without_a_module_is_still_a_hint() -> None:
+    facts = CLASSIFIER.classify_span(
+        make_span(status="ERROR", events=[event("ConnectTimeout")], description="ConnectTimeout: x")
+    )
+    assert facts is not None
+    assert "timeout" == facts.kind
+
+
+def refused_by_a_peer(status: int) -> BaseException:
     response = requests.Response()
     response.status_code = 401
     return requests.HTTPError("401", response=response)
