@@ -9,6 +9,7 @@ from cpython.type cimport PyType_IsSubtype
 
 from otel_errsample import taxonomy
 from otel_errsample.errors import ConfigError
+from otel_errsample.rules.classes import offered_names
 
 cdef extern from "Python.h":
     ctypedef struct PyBaseExceptionObject:
@@ -81,7 +82,7 @@ cdef bint concerns(Stated row, object cls, list names):
     if row.glob:
         own = names[0]
         return glob_covers_text(row.exception, own)
-    if row.exception in names:
+    if row.exception in names or row.exception in offered_names(names):
         return True
     # Libraries offer classes under shorter names than those they were defined with.
     base = resolve_class(row.exception) if cls is not None else None

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from otel_errsample import _hot
 from otel_errsample.rules.classes import Targets, full_name, resolve
+from otel_errsample.taxonomy import UserRow
 
 
 class Shop:
@@ -141,3 +143,33 @@ def test_a_hostile_class_runs_nothing() -> None:
     assert resolve(f"{__name__}.Hostile") is Hostile
     assert f"{__name__}.Hostile" == full_name(Hostile)
     assert (b"\1\1", True) == Targets(["ValueError", f"{__name__}.Hostile"]).row(Hostile, None)
+
+
+@pytest.fixture
+def on_demand(monkeypatch: pytest.MonkeyPatch) -> type[Exception]:
+    """The class of a package that offers it only to whoever asks."""
+    package = Lazy("shop_lazy")
+    fields: Any = vars(ModuleType)["__dict__"].__get__(package)
+    fields["__getattr__"] = None
+    monkeypatch.setitem(sys.modules, "shop_lazy", package)
+    monkeypatch.setitem(sys.modules, "shop_lazy._error", Lazy("shop_lazy._error"))
+    return type("CardError", (ValueError,), {"__module__": "shop_lazy._error"})
+
+
+def test_a_class_offered_on_demand_passes_under_its_public_name(on_demand: type[Exception]) -> None:
+    declined = type("Declined", (on_demand,), {})
+    targets = Targets(["shop_lazy.CardError", "shop_lazy.OtherError"])
+    assert b"\1\0" == targets.row(on_demand, None)[0] == targets.row(declined, None)[0]
+    assert b"\1\0" == targets.row(None, "shop_lazy._error.CardError")[0]
+
+
+def test_a_package_without_a_getattr_offers_nothing(
+    on_demand: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "shop_lazy", ModuleType("shop_lazy"))
+    assert b"\0" == Targets(["shop_lazy.CardError"]).row(on_demand, None)[0]
+
+
+def test_a_row_of_a_user_names_it_so_too(on_demand: type[Exception]) -> None:
+    classifier = _hot.Classifier(user_rows=[UserRow(exception="shop_lazy.CardError", kind="business")])
+    assert "business" == classifier.facts(on_demand("declined")).kind

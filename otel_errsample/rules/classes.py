@@ -7,7 +7,7 @@ no module `__getattr__`, lazy loader, metaclass or descriptor of the application
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from types import ModuleType
 from typing import Any, Final
 
@@ -64,6 +64,23 @@ def _nested(names: Any, parts: list[str]) -> type | None:
     return cls if _has(mro(cls), BaseException) else None
 
 
+def offered_names(names: Iterable[str]) -> Iterator[str]:
+    """The shorter names under which packages offer these classes to whoever asks for them (PEP 562).
+
+    stripe.CardError is defined in stripe._error, and stands in the dictionary of stripe for none who did not ask.
+    """
+    for name in names:
+        package, _, last = name.rpartition(".")
+        if package not in sys.modules:
+            continue
+        while package := package.rpartition(".")[0]:
+            module = sys.modules.get(package)
+            if module is not None and _has(mro(type(module)), ModuleType):
+                fields = _module_fields["__dict__"].__get__(module)
+                if "__getattr__" in fields and last not in fields:
+                    yield f"{package}.{last}"
+
+
 class Targets:
     """The class names of all `is` tests of a table, and which of them a given exception passes."""
 
@@ -86,7 +103,8 @@ class Targets:
         if cls is None and name is not None:
             cls = resolve(name)
         bases = mro(cls) if cls is not None else ()
-        names = {full_name(base) for base in bases} | {name}
+        names = {full_name(base) for base in bases} | {name or ""}
+        names.update([*offered_names(names)])
         same = {id(base) for base in bases}
         row = bytes(
             target in names or id(known) in same for target, known in zip(self._names, self._classes, strict=True)
