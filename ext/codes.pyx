@@ -398,9 +398,26 @@ cdef Code own_code(object exception, ClassInfo info):
     return found
 
 
-cdef Code written_code(ClassInfo info, str message):
-    """The code in the message of an exception of which only the name is left: errno, of OpenSSL, AWS or a database."""
+cdef Code said_status(str message):
+    """The HTTP status that the message of a client's exception begins with, as "503 Server Error: "."""
     cdef Py_ssize_t end
+    for before in taxonomy.HTTP_TEXTS:
+        if message.startswith(before):
+            end = len(before) + 3
+            if not message[end:end + 1].isalnum():
+                return http_code(http_number(message[len(before):end]))
+    return None
+
+
+cdef Code written_code(ClassInfo info, str message):
+    """The code in the message of an exception of which only the name is left: HTTP, errno, OpenSSL, AWS or a database.
+    """
+    cdef Py_ssize_t end
+    cdef Code code
+    if message is not None and info.coded and info.row != "Exception":
+        code = said_status(message)
+        if code is not None:
+            return code
     if info.written is None or message is None:
         return None
     if info.written == "errno" or info.written == "resolver":

@@ -178,8 +178,11 @@ EXITS: Final = (
     "SystemExit",
 )
 
-# Drivers with the classes of another one, by the beginning of their names.
-SAME_CLASSES: Final = dict.fromkeys(("MySQLdb.", "asyncmy.errors.", "mysql.connector.errors."), "pymysql.err.")
+# Packages with the classes of another one, by the beginning of their names.
+SAME_CLASSES: Final = {
+    **dict.fromkeys(("MySQLdb.", "asyncmy.errors.", "mysql.connector.errors."), "pymysql.err."),
+    "httpx2.": "httpx.",
+}
 
 # Exceptions that are a framework's way to answer a request; a 404 among them is an answer, not an error.
 NOT_FOUND: Final = "django.http.response.Http404"
@@ -254,7 +257,9 @@ SQLSTATE: Final[dict[str, Advice]] = {
     "28": ("auth", "fix_config"),
     "40001": ("conflict", "retry_tx"),
     "40P01": ("conflict", "retry_tx"),
+    "3D000": ("config", "fix_config"),
     "42": ("bug", "fix_code"),
+    "42501": ("auth", "fix_config"),
     "53100": ("resource", "free_resource"),
     "53200": ("resource", "free_resource"),
     "53300": ("resource", "backoff"),
@@ -324,6 +329,8 @@ MYSQL: Final[dict[int, Advice]] = _spread(
 
 # OpenSSL's reason where a certificate is not accepted: no retry changes that, whatever a library calls it.
 BAD_CERTIFICATE: Final = "CERTIFICATE_VERIFY_FAILED"
+# What stands before the status in the messages of HTTP errors: requests, aiohttp and google's (nothing), urllib, httpx.
+HTTP_TEXTS: Final = ("HTTP Error ", "Server error '", "Client error '", "")
 # How urllib3 says that the retries were spent on answers; the status stands next.
 RETRIED: Final = "too many "
 
@@ -389,6 +396,7 @@ CARRIERS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("mysql", "__cause__.args.0"),
         ("sqlstate", "__cause__.sqlstate"),
         ("sqlstate", "__cause__.pgcode"),
+        ("sqlite", "__cause__.sqlite_errorcode"),
     ),
     "pymysql.err.Error": (("mysql", "args.0"),),
 }
@@ -408,6 +416,7 @@ USUAL_CARRIERS: Final = (
     ("sqlstate", "pgcode"),
     ("http", "status_code"),
     ("http", "response.status_code"),
+    ("http", "http_status"),
     ("retriable", "retryable"),
     ("retriable", "retriable"),
     ("invalidated", "is_disconnect"),

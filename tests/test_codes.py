@@ -249,6 +249,14 @@ CARRIED: dict[str, tuple[BaseException, str, str | None, str]] = {
         ),
         "business", "sqlite:CONSTRAINT", "none",
     ),
+    "django, code of sqlite": (
+        caused(library("django.db.utils.IntegrityError", library("django.db.utils.Error"))(), holding(sqlite3.IntegrityError("x"), sqlite_errorcode=2067), explicit=True),
+        "business", "sqlite:CONSTRAINT", "none",
+    ),
+    "httpx2, as httpx": (library("httpx2.ConnectError", library("httpx2.NetworkError"))(), "connection", None, "backoff"),
+    "an API's own name for the status": (holding(library("stripe.RateLimitError")(), http_status=429), "throttle", "http:429", "backoff"),
+    "no privilege": (library("asyncpg.exceptions.X", library("asyncpg.exceptions._base.PostgresError"), sqlstate="42501")(), "auth", "sqlstate:42501", "fix_config"),
+    "no such database": (library("asyncpg.exceptions.X", library("asyncpg.exceptions._base.PostgresError"), sqlstate="3D000")(), "config", "sqlstate:3D000", "fix_config"),
     "kafka, retriable": (
         library("kafka.errors.LeaderError", KAFKA_ERROR, errno=5, retriable=True)(), "unavailable", "kafka:5", "backoff",
     ),
@@ -354,6 +362,17 @@ def test_rpc_codes_count_by_the_side_of_the_call(number: int) -> None:
         ("sqlite3.OperationalError", "no such table: missing", "sqlite:ERROR"),
         ("sqlite3.OperationalError", "another text", None),
         ("ValueError", "[Errno 28] not from the system", None),
+        ("requests.exceptions.HTTPError", "503 Server Error: Service Unavailable for url: http://a/", "http:503"),
+        ("httpx.HTTPStatusError", "Server error '502 Bad Gateway' for url 'http://a/'", "http:502"),
+        ("httpx.HTTPStatusError", "Client error '404 Not Found' for url 'http://a/'", "http:404"),
+        ("aiohttp.client_exceptions.ClientResponseError", "503, message='x', url='http://a/'", "http:503"),
+        ("urllib.error.HTTPError", "HTTP Error 404: Not Found", "http:404"),
+        ("werkzeug.exceptions.HTTPException", "404 Not Found: x", "http:404"),
+        ("requests.exceptions.HTTPError", "5031 pieces", None),
+        ("requests.exceptions.HTTPError", "200 OK", None),
+        ("requests.exceptions.HTTPError", "", None),
+        ("Exception", "404 pieces are missing", None),
+        ("ValueError", "503 Server Error: x", None),
     ],
 )  # fmt: skip
 def test_a_code_in_the_message_counts_where_only_strings_are_left(name: str, message: str, code: str | None) -> None:
