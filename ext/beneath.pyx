@@ -16,7 +16,7 @@ cdef enum:
 cdef inline bint may_stand_for_another(ClassInfo info) noexcept:
     """Whether the exceptions of a class are a library's word for a failing system or peer, or a bad certificate."""
     return info.library and (
-        info.kind < 0 or info.kind == KIND_UNKNOWN or info.kind == KIND_CONFIG or (TRANSIENT_BITS >> info.kind) & 1
+        info.kind < 0 or info.kind == KIND_UNKNOWN or info.kind == KIND_CONFIG or is_transient(info.kind)
     )
 
 

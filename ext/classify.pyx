@@ -259,7 +259,7 @@ cdef class Classifier:
                     facts.origin = note.origin
                     called = note.error.laid_to_dependency
                     break
-        if called and it.fault < 0 and facts.fault_code == FAULT_SELF and (TRANSIENT_BITS >> it.kind) & 1:
+        if called and it.fault < 0 and facts.fault_code == FAULT_SELF and failed_elsewhere(it):
             facts.fault_code = FAULT_DEPENDENCY
         facts.raised.laid_to_dependency = facts.fault_code == FAULT_DEPENDENCY
         return 0

@@ -256,7 +256,8 @@ cdef inline bint is_name_of(str word, ClassInfo info) except -1:
 cdef bint take_hint(Failure it, ClassTable classes, ClassInfo thrown, object text, bint prose) except -1:
     """Let error.type or the beginning of a status description decide: a number, a name of a code, a class.
 
-    In `prose` a word may be no more than that: "Retry: three times in vain" must not hide an error as cancelled.
+    In `prose` a word may be no more than that: "Retry: three times in vain" must not hide an error as cancelled. Nor is
+    the name of what was `thrown` that of a library's class of the same name: a shop's CancelledError is an error.
     """
     cdef str word
     cdef Code code
@@ -274,9 +275,9 @@ cdef bint take_hint(Failure it, ClassTable classes, ClassInfo thrown, object tex
         return False
     if take_code(it, None, code):
         return True
-    info = classes.hinted(word)
     if is_name_of(word, thrown):
         return False
+    info = classes.hinted(word)
     if info is None or (prose and info.kind == KIND_CANCELLED and info.row not in taxonomy.EXITS):
         return False
     stated = stated_of(info, None, code, it.on_span)
@@ -390,14 +391,13 @@ cdef bint downgraded(Failure it) except -1:
 
 cdef int fault_of(Failure it, Code code) noexcept:
     """Whose fault it is, from the kind, the code and the side of the call the span is on."""
-    cdef bint transient = (TRANSIENT_BITS >> it.kind) & 1
     cdef int kind = it.kind
     if it.fault >= 0:
         return it.fault
     if kind == KIND_CANCELLED or kind == KIND_BUSINESS:
         return FAULT_CALLER
     if it.span_kind == SPAN_CLIENT or it.span_kind == SPAN_PRODUCER:
-        if transient or answered_badly(it.decided):
+        if is_transient(kind) or answered_badly(it.decided):
             return FAULT_DEPENDENCY
         if kind == KIND_RESOURCE and (it.peer or (code is not None and code.scheme == SCHEME_SERVER)):
             return FAULT_DEPENDENCY
@@ -407,12 +407,26 @@ cdef int fault_of(Failure it, Code code) noexcept:
     if blames_caller(it) and (kind == KIND_AUTH or it.span_kind != SPAN_INTERNAL):
         # nobody answers 5xx to what he lays to the caller
         return FAULT_SELF if failed_itself(it) and not it.kind_stated else FAULT_CALLER
-    return FAULT_DEPENDENCY if transient and (it.library or not_reached(code)) else FAULT_SELF
+    if it.library and failed_elsewhere(it):
+        return FAULT_DEPENDENCY
+    return FAULT_DEPENDENCY if is_transient(kind) and not_reached(code) else FAULT_SELF
 
 
 cdef inline bint blames_caller(Failure it) noexcept:
     """Whether the kind is a caller's; a client library says it of a call that we made, not of the one we answer."""
     return not it.library and (it.kind == KIND_AUTH or it.kind == KIND_CLIENT)
+
+
+cdef inline bint is_transient(int kind) noexcept:
+    return (TRANSIENT_BITS >> kind) & 1
+
+
+cdef inline bint failed_elsewhere(Failure it) noexcept:
+    """Whether it is a failure of who was called, if somebody was: one for the moment, or one that it owned to.
+
+    What the exception tells of its answer, that is; the span may tell of our own.
+    """
+    return is_transient(it.kind) or (it.decided is it.own and answered_badly(it.own))
 
 
 cdef inline bint not_reached(Code code) noexcept:

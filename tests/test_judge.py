@@ -240,14 +240,19 @@ def test_a_name_without_a_module_is_still_a_hint() -> None:
 
 def refused_by_a_peer(status: int) -> BaseException:
     response = requests.Response()
-    response.status_code = 401
-    return requests.HTTPError("401", response=response)
+    response.status_code = status
+    return requests.HTTPError(str(status), response=response)
 
 
 @pytest.mark.parametrize(
     ("exception", "fault"),
     [
-        (refused_by_a_peer(), "self"),
+        (refused_by_a_peer(401), "self"),
+        (refused_by_a_peer(500), "dependency"),
+        (refused_by_a_peer(501), "self"),
+        (caused(RuntimeError("no"), refused_by_a_peer(500), explicit=True), "dependency"),
+        (library("kafka.errors.KafkaError")(), "self"),  # the 500 is ours
+        (library("billiard.exceptions.SoftTimeLimitExceeded")(), "self"),
         (ConnectionRefusedError(111, "refused"), "dependency"),
         (OSError(113, "no route to host"), "dependency"),
         (socket.gaierror(socket.EAI_AGAIN, "try again"), "dependency"),
@@ -255,7 +260,20 @@ def refused_by_a_peer(status: int) -> BaseException:
         (ConnectionResetError(104, "reset"), "self"),  # which may be the caller's connection
         (TimeoutError("slow"), "self"),
     ],
-    ids=["401 of a peer", "refused", "no route", "no answer about a name", "no such name", "reset", "too late"],
+    ids=[
+        "401 of a peer",
+        "500",
+        "501",
+        "500 wrapped",
+        "no answer",
+        "task too slow",
+        "refused",
+        "no route",
+        "no answer about a name",
+        "no such name",
+        "reset",
+        "too late",
+    ],
 )
 @pytest.mark.parametrize("kind", ["SERVER", "CONSUMER", "INTERNAL"])
 def test_a_call_that_we_made_is_not_the_callers_fault(kind: str, exception: BaseException, fault: str) -> None:

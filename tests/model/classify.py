@@ -168,7 +168,7 @@ def tell(
     return Told(
         not downgraded,
         kind,
-        found.fault or fault_of(kind, seen.kind, found, own_failure, telling, chosen),
+        found.fault or fault_of(kind, seen.kind, found, own_failure, telling, chosen, own),
         severity,
         recovery,
         chosen.text if chosen else None,
@@ -386,14 +386,21 @@ def from_hints(seen: Seen, rows: Rows, on_span: Code | None) -> tuple[Found | No
 
 
 def fault_of(
-    kind: str, span_kind: str, found: Found, own_failure: bool, decided: Code | None, chosen: Code | None
+    kind: str,
+    span_kind: str,
+    found: Found,
+    own_failure: bool,
+    decided: Code | None,
+    chosen: Code | None,
+    own: Code | None,
 ) -> str:
     transient = kind in taxonomy.VIEWS["transient"]
+    peer = decided is not None and (decided.answer >= 500 or decided.rpc in taxonomy.GRPC_SERVER_ERRORS)
+    peer = peer and kind != "config"
     if kind in ("cancelled", "business"):
         return "caller"
     if span_kind in ("CLIENT", "PRODUCER"):
-        peer = decided is not None and (decided.answer >= 500 or decided.rpc in taxonomy.GRPC_SERVER_ERRORS)
-        if transient or (peer and kind != "config"):
+        if transient or peer:
             return "dependency"
         of_server = chosen is not None and (chosen.text or "").startswith(("sqlstate:", "mysql:"))
         if kind == "resource" and (found.peer or of_server):
@@ -401,5 +408,7 @@ def fault_of(
         return "unknown" if kind == "unknown" else "self"
     if not found.library and (kind == "auth" or (kind == "client" and span_kind != "INTERNAL")):
         return "self" if own_failure else "caller"
+    if found.library and peer and found.decided == own:
+        return "dependency"
     called = found.library or (chosen is not None and chosen.text in errnos.NOT_REACHED)
     return "dependency" if transient and called else "self"
