@@ -63,7 +63,7 @@ cdef bint separates_group(const Text* t, Py_ssize_t at, Py_ssize_t end) noexcept
 
 cdef int kind_of_line(const Text* t, Py_ssize_t at, Py_ssize_t end) noexcept nogil:
     cdef Py_ssize_t body
-    if run_of(t, at, C_BLANK) >= end:
+    if run_within(t, at, end, C_BLANK) == end:
         return LINE_BLANK
     body = body_of(t, at, end)
     if stands(t, body, b"  File \"", 8):

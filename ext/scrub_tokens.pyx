@@ -40,7 +40,7 @@ cdef bint prefixed(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
     cdef Py_ssize_t after = at + 1
     cdef Py_ssize_t start, end
     cdef TokenPrefix* prefix
-    cdef int i
+    cdef int i, bits
     if at < t.low + 2 or not PREFIX_ENDS[ends_hash(t.s + at - 2)]:
         return False
     for i in range(prefix_count):
@@ -50,13 +50,13 @@ cdef bint prefixed(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
             continue
         if not stands(t, start, prefix.text, prefix.size) or not at_word(t, start):
             continue
-        end = run_of(t, after, C_TOKEN if prefix.sure else C_LETTER | C_DIGIT)
-        if t.s[at] == c".":
-            end = run_of(t, after, C_CREDENTIAL)
+        bits = C_CREDENTIAL if t.s[at] == c"." else C_TOKEN if prefix.sure else C_LETTER | C_DIGIT
+        # No more than is judged: a text of nothing but prefixes would be read to its end at each of them.
+        end = run_within(t, after, min(t.n, after + JUDGED), bits)
         if end - after < prefix.least and not (prefix.sure and end == t.n and end > after):
             continue
         if prefix.sure or made_up(t, after, end, C_CREDENTIAL):
-            return find_from(t, start, run_of(t, end, C_TOKEN), f)
+            return find_from(t, start, run_of(t, run_of(t, end, bits), C_TOKEN), f)
     return False
 
 

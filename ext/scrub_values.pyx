@@ -47,10 +47,14 @@ cdef inline bint at_word(const Text* t, Py_ssize_t at) noexcept nogil:
     return at <= t.low or not is_class(t.s[at - 1], C_LETTER | C_DIGIT | C_WIDE)
 
 
-cdef inline Py_ssize_t run_of(const Text* t, Py_ssize_t at, int bits) noexcept nogil:
-    while at < t.n and is_class(t.s[at], bits):
+cdef inline Py_ssize_t run_within(const Text* t, Py_ssize_t at, Py_ssize_t stop, int bits) noexcept nogil:
+    while at < stop and is_class(t.s[at], bits):
         at += 1
     return at
+
+
+cdef inline Py_ssize_t run_of(const Text* t, Py_ssize_t at, int bits) noexcept nogil:
+    return run_within(t, at, t.n, bits)
 
 
 cdef inline Py_ssize_t run_back(const Text* t, Py_ssize_t at, int bits, Py_ssize_t most) noexcept nogil:
