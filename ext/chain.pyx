@@ -81,8 +81,10 @@ cdef list printed_leaves(object group):
     cdef list found = []
     cdef list waiting = [(group, 0)]
     cdef int depth
-    while waiting and len(found) < PRINTED_LEAVES:
+    cdef Py_ssize_t seen = 0
+    while waiting and len(found) < PRINTED_LEAVES and seen < COUNTED_MEMBERS:
         exception, depth = waiting.pop(0)
+        seen += 1
         parts = attribute_of(exception, "exceptions")
         if type(parts) is not tuple:
             found.append(exception)

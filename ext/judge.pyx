@@ -11,7 +11,8 @@ cdef enum:
     STATUS_ERROR
 
 cdef enum:
-    LEAVES = 64         # exceptions of a group looked at
+    LEAVES = 64         # exceptions of a group looked at,
+    MOST_JUDGED = 128   # and of all groups inside each other: the same cause of every leaf may be a group again
     LONGEST_HEAD = 301  # characters of a description in which a class is looked for; one that is all name is none
     DEPTH = 8           # wrappers and groups inside each other looked into
 
@@ -59,6 +60,7 @@ cdef class Failure:
     cdef str domain             # the only axis that users alone fill
     cdef int fault              # NOT_SAID unless a user stated it
     cdef bint kind_stated, severity_stated
+    cdef int judged             # exceptions asked for what they are, so far
     cdef tuple leaves           # classes of a group's leaves, or None
     cdef tuple members          # names of theirs where only a text tells of the group
     cdef KnownStack known       # what its stack text begins as, or None
@@ -130,6 +132,7 @@ cdef bint judge(
         own = written_code(link.info, it.message) if outermost else link_code(link)
     if it.own is None:
         it.own = own
+    it.judged += 1
     if depth > DEPTH:
         return False
     named = own
@@ -159,7 +162,7 @@ cdef bint judge_unstated(
         leaves = group_leaves(link.exception)
         if depth == 0:
             it.leaves = leaf_classes_of(leaves)
-        return judge_group(it, classes, prints, [exception_chain(classes, leaf) for leaf in leaves], depth)
+        return judge_group(it, classes, prints, leaves, depth)
     if info.group and at == 0:
         leaves = [[make_link(classes.named(name), None, "")] for name in it.members]
         return judge_group(it, classes, prints, leaves, depth)
@@ -206,15 +209,20 @@ cdef tuple leaf_classes_of(list leaves):
     return tuple(types.values())
 
 
-cdef bint judge_group(Failure it, ClassTable classes, Fingerprints prints, list chains, int depth) except -1:
-    """By the worst leaf, each given by its chain; cancelled only where every leaf was."""
+cdef bint judge_group(Failure it, ClassTable classes, Fingerprints prints, list leaves, int depth) except -1:
+    """By the worst leaf, each an exception or the chain of one; cancelled only where every leaf was."""
     cdef Failure leaf
     cdef Failure worst = None
-    for chain in chains:
+    for member in leaves:
+        if it.judged >= MOST_JUDGED:
+            break
+        chain = member if type(member) is list else exception_chain(classes, member)
         leaf = Failure.__new__(Failure)
+        leaf.judged = it.judged
         leaf.kind, leaf.recovery, leaf.severity, leaf.fault = KIND_UNKNOWN, NOT_SAID, NOT_SAID, NOT_SAID
         leaf.members = ()
         judge(leaf, classes, prints, chain, 0, depth + 1)
+        it.judged = leaf.judged
         if leaf.severity < 0:
             leaf.severity = SEVERITY_ERROR
         if worst is None or badness(leaf) > badness(worst):

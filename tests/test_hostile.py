@@ -206,6 +206,30 @@ def test_hostile_members_of_a_group_are_counted_as_any(make: Callable[[], BaseEx
 
 def test_hostile_links_of_a_chain_are_followed() -> None:
     error = caused(ValueError("x"), caused(Unreadable("y"), Refusing("z"), False), True)
+def nested(depth: int, width: int) -> BaseException:
+    """Groups of many members, of which each is the next group: more ways through them than can be gone."""
+    group: BaseException = KeyError("x")
+    for _ in range(depth):
+        group = ExceptionGroup("g", [group] * width)  # type: ignore[name-defined,unused-ignore]  # noqa: F821
+    return group
+
+
+def fanned(depth: int, width: int) -> BaseException:
+    """The same, with the next group as the cause of each."""
+    inner: BaseException = KeyError("x")
+    for _ in range(depth):
+        members = [caused(RuntimeError("task"), inner, explicit=True) for _ in range(width)]
+        inner = ExceptionGroup("g", members)  # type: ignore[name-defined,unused-ignore]  # noqa: F821
+    return inner
+
+
+@pytest.mark.skipif(not HAS_GROUPS, reason="groups came with 3.11")
+@pytest.mark.parametrize("make", [nested, fanned])
+def test_groups_inside_groups_are_looked_at_in_bounded_time(make: Callable[[int, int], BaseException]) -> None:
+    assert "bug" == _hot.Classifier().facts(make(2, 3)).kind
+    assert "bug" == _hot.Classifier().facts(make(12, 60)).kind
+
+
     facts = _hot.Classifier().facts(error)
     assert ("ValueError", "tests.test_hostile.Unreadable", "tests.test_hostile.Refusing") == facts.chain
 
