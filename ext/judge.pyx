@@ -430,10 +430,7 @@ cdef inline bint is_transient(int kind) noexcept:
 
 
 cdef inline bint failed_elsewhere(Failure it) noexcept:
-    """Whether it is a failure of who was called, if somebody was: one for the moment, or one that it owned to.
-
-    What the exception tells of its answer, that is; the span may tell of our own.
-    """
+    """Whether who was called failed, for the moment or as the exception says; what the span says is our own answer."""
     return is_transient(it.kind) or (it.decided is it.own and answered_badly(it.own))
 
 
