@@ -349,7 +349,7 @@ cdef class Path:
         if not waits and (decision.left_out or decision.partial):
             extra, encoded = note_missing(extra, encoded, decision, attributes)
         if self.user_enrich is not None and failed and wanted:
-            self.ask_user(span, facts, extra, attributes)
+            extra = self.ask_user(span, facts, {} if extra is None else extra, attributes)
         if self.leaves_head_sampled:
             # The other processor exports the sampled spans at a rate we do not know.
             decision.weight = TH_ERASED
@@ -394,7 +394,7 @@ cdef class Path:
         finally:
             writer_close(&writer)
 
-    cdef int ask_user(self, object span, ErrorFacts facts, dict extra, object attributes) except -1:
+    cdef dict ask_user(self, object span, ErrorFacts facts, dict extra, object attributes):
         cdef Py_ssize_t before = len(extra)
         try:
             facts.message = self.scrubber.message(facts.message)
@@ -403,7 +403,7 @@ cdef class Path:
             extra.update(note_scrubbed(self.ledger, extra, attributes, self.scrubber.clean_added(extra, before)) or {})
         except BaseException as error:
             self.swallow("enrich", error)
-        return 0
+        return extra
 
     cdef int tell(self, object context, ErrorFacts facts, Decision* decision, object rule, bint kept) except -1:
         try:

@@ -213,7 +213,8 @@ cdef dict note_scrubbed(Ledger ledger, dict extra, object attributes, uint64_t f
     noted = dict(extra or ())
     if len(noted) >= MOST_ATTRIBUTES:
         noted.pop("errsample.chain", None)
-    noted["errsample.scrubbed"] = found + noted.get("errsample.scrubbed", 0)
+    earlier = noted.get("errsample.scrubbed")       # by a user's callback it may be anything
+    noted["errsample.scrubbed"] = found + (earlier if PyLong_CheckExact(earlier) else 0)
     return noted
 
 

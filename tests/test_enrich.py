@@ -157,6 +157,15 @@ def test_the_spans_own_attributes_are_left_alone() -> None:
     assert set(own).isdisjoint(extra)
 
 
+def test_a_span_with_all_names_itself_is_enriched_by_the_user_alone() -> None:
+    memory = InMemorySpanExporter()
+    processor = ErrorSpanProcessor("keep if error", exporter=memory, enrich=lambda span, facts: {"team": "shop"})
+    own = dict.fromkeys(enriched(CLASSIFIER.facts(codes={}), None, "disk", "span", 0, True), "mine")
+    processor.on_end(make_span(status="ERROR", attributes=own))
+    assert processor.shutdown(10_000)
+    assert {**own, "team": "shop"} == dict(memory.get_finished_spans()[0].attributes or {})
+
+
 @given(st.text(max_size=400), st.text(max_size=400), st.text(max_size=2000), st.integers(1, 9))
 def test_at_most_16_attributes_and_1_kib(rule: str, scope: str, name: str, causes: int) -> None:
     error: BaseException = type(name.replace("\0", "") or "E", (ValueError,), {})("x")

@@ -360,6 +360,13 @@ def test_what_a_users_callback_answers_is_cleaned_and_it_is_told_no_secret(make:
     assert [CLEANED, CLEANED] == told
 
 
+@pytest.mark.parametrize(("answer", "told"), [("many", 3), (2, 5), (True, 3)])
+def test_what_a_users_callback_calls_as_we_call_the_count_costs_no_span(make: Make, answer: object, told: int) -> None:
+    bench = make(enrich=lambda span, facts: {"errsample.scrubbed": answer})
+    as_message(bench.tracer, f"password={SECRET}")
+    assert told == attributes_of(bench.span())["errsample.scrubbed"]
+
+
 def test_rules_see_the_message_as_it_was() -> None:
     processor = ErrorSpanProcessor(f'drop if message contains "{SECRET}"', transport=CollectingTransport())
     provider = TracerProvider(shutdown_on_exit=False)
