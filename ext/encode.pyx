@@ -123,7 +123,8 @@ cdef object iterable_items(Encoder* e, object items):
                 e.repaired += 1
                 break
             taken.append(item)
-    except BaseException:
+    except BaseException as error:
+        swallowed(None, "", error)
         e.repaired += 1
     return taken
 

@@ -211,6 +211,7 @@ cdef uint32_t flags_of(Encoder* e, object context) noexcept:
         return HAS_IS_REMOTE
     try:
         return HAS_IS_REMOTE | (IS_REMOTE if answer else 0)
-    except BaseException:
+    except BaseException as error:
+        swallowed(None, "", error)
         e.repaired += 1
     return HAS_IS_REMOTE

@@ -340,7 +340,8 @@ cdef object stand_in(Encoder* e, object value, int depth):
     if not is_container(value):
         try:
             found = snapshot(e, value)
-        except BaseException:
+        except BaseException as error:
+            swallowed(None, "", error)
             found = None
     if found is None or (depth >= DEEPEST and is_container(found)):
         e.repaired += 1

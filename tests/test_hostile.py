@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -204,8 +206,6 @@ def test_hostile_members_of_a_group_are_counted_as_any(make: Callable[[], BaseEx
     assert "ExceptionGroup" in [item.value.string_value for item in sent.attributes]
 
 
-def test_hostile_links_of_a_chain_are_followed() -> None:
-    error = caused(ValueError("x"), caused(Unreadable("y"), Refusing("z"), False), True)
 def nested(depth: int, width: int) -> BaseException:
     """Groups of many members, of which each is the next group: more ways through them than can be gone."""
     group: BaseException = KeyError("x")
@@ -230,6 +230,8 @@ def test_groups_inside_groups_are_looked_at_in_bounded_time(make: Callable[[int,
     assert "bug" == _hot.Classifier().facts(make(12, 60)).kind
 
 
+def test_hostile_links_of_a_chain_are_followed() -> None:
+    error = caused(ValueError("x"), caused(Unreadable("y"), Refusing("z"), False), True)
     facts = _hot.Classifier().facts(error)
     assert ("ValueError", "tests.test_hostile.Unreadable", "tests.test_hostile.Refusing") == facts.chain
 
@@ -319,3 +321,27 @@ def test_an_interrupt_that_arrives_while_an_exception_is_read_is_not_swallowed()
 
     with pytest.raises(KeyboardInterrupt):
         told_while(Interrupting(), make_span(status="ERROR"), _hot.Classifier())
+
+
+class Interrupted(Sequence[int]):
+    """A user's own value; Ctrl-C comes while it is read."""
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, at: Any) -> Any:
+        if at:
+            raise IndexError
+        os.kill(os.getpid(), signal.SIGINT)
+        return 1
+
+
+def test_an_interrupt_that_arrives_while_a_value_is_read_reaches_the_application() -> None:
+    transport = CollectingTransport()
+    processor = ErrorSpanProcessor("keep", transport=transport, flush_errors_ms=60_000)
+    with pytest.raises(KeyboardInterrupt):  # at an instruction after the hook
+        processor.on_end(make_span(status="ERROR", attributes={"sizes": Interrupted()}))
+        for _ in range(1_000):
+            pass
+    assert processor.shutdown(10_000)
+    assert {"delivered": 1} == {name: count for name, count in processor.stats().endings.items() if count}
