@@ -238,7 +238,7 @@ cdef bint codes_failed(SpanCodes *codes, int span_kind) noexcept:
 
 cdef object attribute_of(object owner, str name):
     """One attribute or dictionary entry, None where there is none or where reading it failed."""
-    cdef PyObject *found
+    cdef PyObject *found = NULL
     if PyDict_CheckExact(owner):
         return (<dict> owner).get(name)
     if PyTuple_CheckExact(owner):
@@ -248,7 +248,7 @@ cdef object attribute_of(object owner, str name):
     except KeyboardInterrupt:
         raise
     except BaseException:
-        return None
+        pass
     if found == NULL:
         return None
     value = <object> found
@@ -271,7 +271,8 @@ cdef object ask(object owner, str name):
     except KeyboardInterrupt:
         raise
     except BaseException:
-        return None
+        pass
+    return None
 
 
 cdef str safe_text(object exception):
@@ -281,7 +282,8 @@ cdef str safe_text(object exception):
     except KeyboardInterrupt:
         raise
     except BaseException:
-        return None
+        pass
+    return None
 
 
 cdef bint has_retry_info(object exception):

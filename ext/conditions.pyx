@@ -358,4 +358,5 @@ cdef bint value_passes(TestNode* node, object value, int* work) except -1:
     try:
         return constant(PyUnicode_Substring(value, 0, SEEN_CHARACTERS)) is not None
     except Exception:
-        return False    # RE2 works on UTF-8 and refuses lone surrogates
+        pass    # RE2 works on UTF-8 and refuses lone surrogates
+    return False

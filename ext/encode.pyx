@@ -196,7 +196,7 @@ cdef void put_state(Encoder* e, object context, object header) noexcept:
         try:
             header = PyUnicode_Substring(header, 0, e.cuts.state).rpartition(",")[0]
         except BaseException:
-            return
+            header = ""
     put_text(e.w, SPAN_STATE, header, e.cuts.state, &e.repaired)
 
 
@@ -266,7 +266,7 @@ cdef object most_telling(Encoder* e, object events):
         return [events[i] for i in kept]
     except BaseException:
         e.repaired += 1
-        return []
+    return []
 
 
 cdef Py_ssize_t put_events(Encoder* e, object events) noexcept:
@@ -437,6 +437,7 @@ cdef bint readable_context(object context) noexcept:
     try:
         context_trace_id(context)
         context_span_id(context)
+        return True
     except BaseException:
-        return False
-    return True
+        pass
+    return False

@@ -261,6 +261,7 @@ def probe():
     from opentelemetry.attributes import BoundedAttributes
     from opentelemetry.trace import DEFAULT_TRACE_STATE, Link, SpanContext, SpanKind
     from opentelemetry.trace import Status, StatusCode, TraceFlags, TraceState
+    known = False
     try:
         state = TraceState([("k", "v")])
         context = SpanContext(3, 5, False, TraceFlags(1), state)
@@ -296,7 +297,7 @@ def probe():
             and all([generic(type(owner)) for owner in (span, attributes, events, state, status, event, link)])
         )
     except Exception:
-        return False
+        pass
     if known:
         READABLE = <PyObject*> sdk_trace.ReadableSpan
         ATTRIBUTES = <PyObject*> BoundedAttributes

@@ -88,7 +88,7 @@ cdef class Ledger:
             return names.place_of(text, longest, facts)
         except BaseException as error:
             swallowed(self, "ledger", error)
-            return OTHER_NAME
+        return OTHER_NAME
 
     def census(self):
         """(errors, axes, sources, types, codes): of one moment, each with counts that add up to the errors.

@@ -47,11 +47,11 @@ cdef size_t raise_point(object exception) noexcept:
 cdef inline uint64_t span_number(object context) noexcept:
     """The span id of a context as a number, 0 where it is none."""
     cdef uint64_t high, low
-    cdef object number
+    cdef object number = None
     try:
         number = context_span_id(context)
     except BaseException:
-        return 0
+        pass
     if not PyLong_Check(number):
         return 0
     # The bits that the wire gets, where the digits of an int are not known, as on Python 3.14.

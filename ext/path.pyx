@@ -176,7 +176,7 @@ cdef class Path:
             return INTERNAL_ERROR if copy is None else self.end(copy, &decided)
         except BaseException as error:
             self.swallow("on_end", error)
-            return INTERNAL_ERROR
+        return INTERNAL_ERROR
 
     cdef int end(self, object span, int* decided) except -2:
         """The span's ending, or PENDING when the buffer has it; what raises before it is `decided` is tried anew."""

@@ -83,10 +83,12 @@ cdef class Recorder:
     cdef bint recorded(self, object span, object exception, object attributes, object timestamp,
                        object escaped) except -1:
         """Add the event; False where the SDK has to."""
-        cdef dict event
+        cdef dict event = None
         try:
             event = self.attributes(exception, escaped)
         except Exception:
+            pass
+        if event is None:
             return False
         if attributes:
             event.update(attributes)

@@ -72,7 +72,8 @@ cdef class Scrubber:
         try:
             return self.text_is_clean(bytes(value[:LONGEST_SCRUBBED + 1]).decode("latin-1"), LONGEST_SCRUBBED)
         except BaseException:
-            return False
+            pass
+        return False
 
     cdef bint stack_is_clean(self, Encoder* e, object text) noexcept:
         """Whether no message line holds a secret; opens a gap for what the text has in common with other errors."""
@@ -135,10 +136,10 @@ cdef class Scrubber:
         try:
             known = KnownStack.__new__(KnownStack)
             known.text = beginning_of(text, above)
+            known.above, known.clean = above, clean
+            keep_known(self.known, known, slot)
         except BaseException:
-            return      # no memory: it is looked at again next time
-        known.above, known.clean = above, clean
-        keep_known(self.known, known, slot)
+            pass    # no memory: it is looked at again next time
 
     cdef object clean(self, object span, object events, object status, PyObject* bare, Scrubbing* job):
         """A copy of the span without its secrets, or the span itself where it has none.

@@ -17,7 +17,7 @@ cdef bint pattern_occurs(Scrubber scrubber, object text, const Text* t) noexcept
         return t.n > t.low and scrubber.patterns.occur(PyUnicode_Substring(text, t.low, t.n), behind_type(t))
     except BaseException as error:
         swallowed(scrubber.ledger, "scrub_patterns", error)
-        return True
+    return True
 
 
 cdef list pattern_finds(Scrubber scrubber, object text, const Text* t):
@@ -28,4 +28,4 @@ cdef list pattern_finds(Scrubber scrubber, object text, const Text* t):
         return scrubber.patterns.find(PyUnicode_Substring(text, t.low, t.n), behind_type(t))
     except BaseException as error:
         swallowed(scrubber.ledger, "scrub_patterns", error)
-        return [(0, t.n - t.low)]
+    return [(0, t.n - t.low)]

@@ -211,14 +211,15 @@ cdef class Undecided:
         cdef Mark ruling
         cdef object parent
         cdef int action
+        cdef bint known = False
         try:
             parent = span_parent(span)
             if parent is not None:
                 number = span_number(parent)
-            if not trace_key(context, &high, &low):
-                return
+            known = trace_key(context, &high, &low)
         except BaseException as error:
             swallowed(self.ledger, "scope", error)
+        if not known:
             return
         ruling.trace, ruling.span, ruling.rule, ruling.moment = low, 1, <PyObject*> rule, 0
         ruling.threshold, ruling.lane = decision.threshold, LANE_OFF_PATH

@@ -193,7 +193,8 @@ cdef object type_label(object value):
             module = "?"
         return f"<{module[:LONGEST_NAME]}.{name[:LONGEST_NAME]}>"
     except BaseException:
-        return "<?>"
+        pass
+    return "<?>"
 
 
 cdef object text_of(object value, uint32_t* repaired):
@@ -235,4 +236,5 @@ cdef object without_middle(Writer* w, object text, size_t limit):
             f"{PyUnicode_Substring(text, tail, PyUnicode_GET_LENGTH(text))}"
         )
     except BaseException:
-        return text
+        pass
+    return text

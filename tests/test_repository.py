@@ -90,6 +90,19 @@ def in_a_fresh_interpreter(program: str) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.parametrize("path", FRAGMENTS, ids=name_of)
+def test_no_clause_that_catches_returns(path: Path) -> None:
+    """What Cython makes of a return there takes the traceback for granted; without memory there is none."""
+    clause: int | None = None
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        depth = len(line) - len(line.lstrip())
+        if clause is not None and line.strip() and depth <= clause:
+            clause = None
+        assert clause is None or line.split()[:1] not in (["return"], ["break"], ["continue"]), f"line {number}"
+        if line.lstrip().startswith("except ") and line.split("#")[0].rstrip().endswith(":"):
+            clause = depth
+
+
 def test_importing_the_package_loads_only_what_the_path_needs() -> None:
     """An application pays for metrics, test helpers, gRPC and YAML when it uses them."""
     unwanted = (

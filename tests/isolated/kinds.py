@@ -6,6 +6,7 @@ import builtins
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
@@ -220,6 +221,14 @@ def group() -> BaseException:
     )
 
 
+NUMBERS = count()
+
+
+def unheard_of() -> BaseException:
+    """Of a class that no cache knows."""
+    return type(f"Error{next(NUMBERS)}", (OSError,), {"__module__": "shop"})("x")  # type: ignore[no-any-return]  # made here
+
+
 def added(span: Any, facts: Any) -> dict[str, Any]:
     return {"shop": facts.fingerprint, "list": ["a", "b"]}
 
@@ -234,6 +243,7 @@ KINDS = (
     Kind("failed", failed),
     Kind("exception", leave(lambda: ValueError("order 17 was refused"))),
     Kind("exceptions", leave(group)),
+    Kind("class", leave(unheard_of)),
     Kind(
         "not_fast",
         leave(lambda: ValueError("no")),
