@@ -13,6 +13,8 @@ import sysconfig
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
+from importlib.machinery import EXTENSION_SUFFIXES
+from types import ModuleType
 from typing import Final
 
 IN_APP: Final = 1  # a frame of the application
@@ -32,6 +34,7 @@ _FROZEN: Final = re.compile(r"<frozen ([\w.]+)>")
 _NOTEBOOK: Final = re.compile(r"<ipython-input-|.*/ipykernel_\d+/")
 _SUFFIX: Final = re.compile(r"(?:\.pyx)?\.(?:py[cdiwx]?|pxi)$")
 _COMPILED: Final = (".pyx", ".pxi", ".pxd")
+_EXTENSION: Final = tuple(EXTENSION_SUFFIXES)
 
 
 class Frames:
@@ -51,10 +54,11 @@ class Frames:
         """Name and flags (`IN_APP`, `HIDDEN`, `PLUMBING`) of a frame."""
         known = self._files.get(filename)
         if known is None:
-            known = self._describe(filename[-4096:])
-            if len(self._files) >= _REMEMBERED_FILES:
-                self._files.clear()
-            self._files[filename] = known
+            known = self._describe(filename[-4096:], function)
+            if not _is_relative(filename):  # whose a relative one is depends on what is imported
+                if len(self._files) >= _REMEMBERED_FILES:
+                    self._files.clear()
+                self._files[filename] = known
         module, flags = known
         if function in _COMPREHENSIONS:
             flags |= HIDDEN
@@ -65,8 +69,8 @@ class Frames:
             flags |= HIDDEN
         return name, flags
 
-    def _describe(self, filename: str) -> tuple[str, int]:
-        module, flags = module_of(filename)
+    def _describe(self, filename: str, function: str) -> tuple[str, int]:
+        module, flags = module_of(filename, function)
         if _is_inside(module, self._include):
             flags |= IN_APP
         if _is_inside(module, self._helpers):
@@ -127,8 +131,11 @@ def cycle_start(frames: Iterable[tuple[str, int]]) -> str | None:
     return next((name for name, count in counts.items() if count >= _CYCLE), None)
 
 
-def module_of(filename: str) -> tuple[str, int]:
-    """The module a file holds and `IN_APP` or 0, from its path alone, so that live frames and stack texts agree."""
+def module_of(filename: str, function: str = "") -> tuple[str, int]:
+    """The module a file holds and `IN_APP` or 0, from what a stack text says too, so that it and live frames agree.
+
+    `function` is the name of a function in it, as the frame has it.
+    """
     path = filename.replace("\\", "/")
     if _NOTEBOOK.match(path):
         return "<notebook>", IN_APP
@@ -142,13 +149,58 @@ def module_of(filename: str) -> tuple[str, int]:
     stdlib = sysconfig.get_path("stdlib").replace("\\", "/") + "/"
     if path.startswith(stdlib):
         return _dotted(path[len(stdlib) :]), 0
-    if not path.startswith("/") and path[1:3] != ":/":
-        return _dotted(path.removeprefix("./")), 0 if path.endswith(_COMPILED) else IN_APP
+    if _is_relative(path):
+        module = _dotted(path.removeprefix("./"))
+        if path.endswith(_COMPILED):
+            return module, 0
+        installed = _installed(module, function)
+        return (installed, 0) if installed else (module, IN_APP)
     if inside := _ARCHIVE.fullmatch(path):
         return _dotted(inside[1]), IN_APP
     root = max((root for root in _roots() if path.startswith(root)), key=len, default="")
     inner = path[len(root) :] if root else "/".join(path.split("/")[-3:])
     return _dotted(inner.lstrip("/")), IN_APP
+
+
+def _is_relative(path: str) -> bool:
+    return not path.startswith(("/", "\\", "<")) and path[1:3] not in (":/", ":\\")
+
+
+def _installed(module: str, function: str) -> str | None:
+    """The installed extension that was built of a source whose relative path reads so, None where there is none.
+
+    What Cython and mypyc make of Python sources says where these lay when it was built, which tells no more than what an
+    application says that was started by a relative path: SQLAlchemy 2.1 has lib/sqlalchemy/engine/_result_cy.py. Cython
+    names functions with their module, coroutines without, and mypyc neither; Python itself puts no dot into a name. A
+    source may be called otherwise than its module: aiohttp's reader_c is built of reader_py.py.
+    """
+    names = function.removeprefix("init ").split(".")
+    if len(names) > 1:
+        candidates = [".".join(names[:end]) for end in range(len(names), 0, -1)]
+    else:
+        parts = module.split(".")
+        candidates = [".".join(parts[start:]) for start in range(len(parts))]
+    if found := next((name for name in candidates if _is_installed_extension(name)), None):
+        return found
+    # What is imported under that name was not built; of what is not, the package tells that it holds such sources.
+    sources = (name for name in candidates if name not in sys.modules)
+    return next((name for name in sources if _has_installed_extension(name.rpartition(".")[0])), None)
+
+
+def _is_installed_extension(name: str) -> bool:
+    file = _namespace(name).get("__file__")
+    return type(file) is str and file.endswith(_EXTENSION) and bool(_LIBRARY.fullmatch(file.replace("\\", "/")))
+
+
+def _has_installed_extension(package: str) -> bool:
+    children = tuple(_namespace(package))
+    return any(type(child) is str and _is_installed_extension(f"{package}.{child}") for child in children)
+
+
+def _namespace(name: str) -> dict[str, object]:
+    module = sys.modules.get(name)
+    # a stand-in for a module would import what it stands for, or run other code
+    return vars(module) if type(module) is ModuleType else {}
 
 
 def _roots() -> set[str]:
