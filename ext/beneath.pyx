@@ -64,7 +64,7 @@ cdef bint handled_by(Fingerprints prints, str raiser, Link link) except -1:
         if traceback is None:
             return False
         code = owned(<PyObject *> PyFrame_GetCode((<PyTracebackObject *> traceback).tb_frame))
-        frame = prints.note(code).name
+        frame = prints.places.note(code).name
     return frame is not None and frame.startswith(package) and frame[len(package):len(package) + 1] in (".", ":")
 
 

@@ -1,41 +1,17 @@
 """Which errors are the same: the type chain and the innermost frame of the application, as a short hash.
 
-An error like an earlier one costs a walk of its traceback, one look-up per frame up to the innermost one of the
-application, and one look-up of the hash. Names, modules and hashing are left to otel_errsample.fingerprint, once per
-code object and once per new error. Code objects are known by identity, with a strong reference: equal code objects of
-different files compare equal.
+An error like an earlier one costs the search for that frame and one look-up of the hash. Names, modules and hashing are
+left to otel_errsample.fingerprint, once per code object and once per new error.
 """
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from cpython.dict cimport PyDict_Keys
 from cpython.object cimport PyObject
-from cpython.ref cimport Py_DECREF, Py_XDECREF
 from cpython.unicode cimport PyUnicode_DATA, PyUnicode_KIND, PyUnicode_Substring
 
 from otel_errsample import fingerprint
 
-cdef extern from "frameobject.h":
-    PyFrameObject *PyFrame_GetBack(PyFrameObject *frame)
-
 cdef enum:
-    WALKED = 128        # frames looked at, counted from the raise point outwards, and again beyond the traceback
-    CYCLIC = 4096       # frames looked at where the recursion was too deep
-    PRINTS = 2048       # entries of a cache before its oldest go
     GROUPED = 8         # leaves of a group that take part
-
-cdef enum:              # flags of otel_errsample.fingerprint
-    FRAME_IN_APP = 1
-    FRAME_HIDDEN = 2
-    FRAME_PLUMBING = 4
-
-
-@cython.final
-cdef class CodeNote:
-    """A code object and the frame it makes."""
-    cdef object code
-    cdef str name
-    cdef int flags
-    cdef uint64_t serial    # never reused, so that hashes may be keyed by it
 
 
 @cython.final
@@ -55,14 +31,13 @@ cdef tuple group_types(list names):
 cdef class Fingerprints:
     """Makes and remembers fingerprints; `in_app_include` and `helper_frames` as for fingerprint.Frames."""
     cdef object frames      # otel_errsample.fingerprint.Frames
-    cdef dict notes         # address -> CodeNote
+    cdef Places places
     cdef dict live_prints   # serials and codes as bytes -> Print
     cdef dict plain_prints  # (type, code or template, endpoint, peer) -> Print
     cdef dict stacks        # key of the digest of a stack text without its message -> StackNote
     cdef dict stack_prints  # (StackNote, code) -> Print
     cdef list known         # STACKS_KNOWN places for KnownStack, by samples of the text
     cdef StackNote partial  # of every text that is not whole
-    cdef uint64_t serials
     cdef bint stack_hashes
     cdef object scrubber    # a Scrubber with the user's patterns, or None
 
@@ -70,115 +45,14 @@ cdef class Fingerprints:
         self.stack_hashes = stack_hashes
         self.scrubber = scrubber
         self.frames = fingerprint.Frames(in_app_include, helper_frames)
-        self.notes, self.live_prints, self.plain_prints = {}, {}, {}
+        self.places = Places(self.frames)
+        self.live_prints, self.plain_prints = {}, {}
         self.stacks, self.stack_prints = {}, {}
         self.known = [None] * STACKS_KNOWN
         self.partial = StackNote.__new__(StackNote)
         self.partial.blocks = []
         self.partial.culprits = []
         self.partial.partial = True
-
-    cdef remember(self, dict cache, object key, object value):
-        if len(cache) >= PRINTS:
-            # The oldest quarter: what a storm of new places adds must not cost all that is known its place.
-            for old in PyDict_Keys(cache)[:PRINTS // 4]:
-                cache.pop(old, None)
-        cache[key] = value
-        return value
-
-    cdef CodeNote note(self, object code):
-        cdef CodeNote made
-        cdef object key = <size_t> <PyObject *> code
-        cdef PyObject *found = find_quietly(self.notes, key)
-        if found != NULL:
-            return <CodeNote> found
-        made = CodeNote.__new__(CodeNote)
-        made.code = code
-        made.name, made.flags = self.frames.frame(exact_text(code.co_filename), exact_text(code.co_name))
-        if "__tracebackhide__" in code.co_varnames:
-            made.flags |= FRAME_HIDDEN
-        self.serials += 1
-        made.serial = self.serials
-        return self.remember(self.notes, key, made)
-
-    cdef CodeNote choose(self, PyObject **codes, Py_ssize_t count, bint only_app):
-        """The first code of the application in `codes` (a ring, innermost last), else the first of a library."""
-        cdef CodeNote note
-        cdef CodeNote library = None
-        cdef Py_ssize_t at
-        for at in range(count - 1, max(count - WALKED, 0) - 1, -1):
-            note = self.note(<object> codes[at % WALKED])
-            if note.flags & FRAME_HIDDEN:
-                continue
-            if note.flags & FRAME_IN_APP:
-                return note
-            if library is None and not note.flags & FRAME_PLUMBING:
-                library = note
-        return None if only_app else library
-
-    cdef CodeNote innermost(self, object traceback, bint onwards):
-        """The code that stands for a traceback; `onwards`: look beyond it, where it holds none of the application's.
-
-        All codes are taken before the first is looked at: a new one runs Python code, which might change the
-        traceback.
-        """
-        cdef PyObject *codes[WALKED]
-        cdef Py_ssize_t count = 0
-        cdef Py_ssize_t at
-        cdef PyTracebackObject *entry = <PyTracebackObject *> traceback
-        cdef CodeNote found
-        if traceback is None:
-            return None
-        while entry != NULL:
-            if count >= WALKED:
-                Py_XDECREF(codes[count % WALKED])
-            codes[count % WALKED] = <PyObject *> PyFrame_GetCode(entry.tb_frame)
-            count += 1
-            entry = entry.tb_next
-        try:
-            found = self.choose(codes, count, False)
-        finally:
-            for at in range(min(count, WALKED)):
-                Py_XDECREF(codes[at])
-        if onwards and (found is None or not found.flags & FRAME_IN_APP):
-            outer = self.beyond((<PyTracebackObject *> traceback).tb_frame)
-            return found if outer is None else outer
-        return found
-
-    cdef CodeNote beyond(self, PyFrameObject *frame):
-        """The nearest code of the application among the callers of a frame."""
-        cdef PyObject *codes[WALKED]
-        cdef Py_ssize_t count = 0
-        cdef Py_ssize_t at
-        cdef PyFrameObject *caller = PyFrame_GetBack(frame)
-        while caller != NULL and count < WALKED:
-            codes[WALKED - 1 - count] = <PyObject *> PyFrame_GetCode(caller)
-            count += 1
-            frame = caller
-            caller = PyFrame_GetBack(frame)
-            Py_DECREF(<object> frame)
-        Py_XDECREF(<PyObject *> caller)
-        try:
-            return self.choose(&codes[WALKED - count], count, True)
-        finally:
-            for at in range(WALKED - count, WALKED):
-                Py_XDECREF(codes[at])
-
-    cdef str cycle(self, object traceback):
-        """The frame that stands for an endless recursion, None where nothing repeats often enough."""
-        cdef list frames = []
-        cdef PyTracebackObject *entry = <PyTracebackObject *> traceback
-        cdef list codes = []
-        if traceback is None:
-            return None
-        while entry != NULL and len(codes) < CYCLIC:
-            codes.append(owned(<PyObject *> PyFrame_GetCode(entry.tb_frame)))
-            entry = entry.tb_next
-        for code in codes:
-            note = self.note(code)
-            if note.flags & (FRAME_IN_APP | FRAME_HIDDEN) == FRAME_IN_APP:
-                frames.append((note.name, 1))
-        return fingerprint.cycle_start(frames)
 
     cdef Print live(self, list links, str code):
         """The fingerprint of a live chain; None where the outermost exception has no frame.
@@ -209,13 +83,13 @@ cdef class Fingerprints:
             if link.told is not None:
                 name = self.frames.own(link.told.frames, link.info.recursion)
             else:
-                name = self.cycle(traceback) if link.info.recursion else None
+                name = self.places.cycle(traceback) if link.info.recursion else None
             serials[2 * slot] = 2 * link.info.serial + (link.relation == "context")
             serials[2 * slot + 1] = 0
             if name is not None:
                 extra = f"{extra}@{name}"
             else:
-                note = self.innermost(traceback, slot == 0)
+                note = self.places.innermost(traceback, slot == 0)
                 if link.told is not None and (note is None or not note.flags & FRAME_IN_APP):
                     name = self.frames.innermost(link.told.frames)
                     extra = f"{extra}@{name}"
@@ -234,7 +108,7 @@ cdef class Fingerprints:
         key = raw if extra is None else (raw, extra)
         found = self.live_prints.get(key)
         if found is None:
-            found = self.remember(self.live_prints, key, self.combine(links, code, names, groups))
+            found = remember(self.live_prints, key, self.combine(links, code, names, groups))
         return found
 
     cdef str live_hash(self, list links):
@@ -247,34 +121,16 @@ cdef class Fingerprints:
         for slot in range(min(<Py_ssize_t> len(links), 3)):
             link = links[slot if slot < 2 else len(links) - 1]
             traceback = None if link.exception is None else owned(PyException_GetTraceback(link.exception))
-            frames = self.walked(traceback)
+            frames = self.places.walked(traceback)
             if link.told is not None:
                 told = [self.frames.frame(filename, function) for filename, function, _ in link.told.frames[::-1]]
                 frames = told + frames
-            name = self.cycle(traceback) if link.info.recursion else None
+            name = self.places.cycle(traceback) if link.info.recursion else None
             frames = fingerprint.nearest(frames) if name is None else [name]
             if not slot and not frames:
                 return None
             parts += [link.relation, link.info.alias, *frames]
         return fingerprint.digest(parts)[0]
-
-    cdef list walked(self, object traceback):
-        """The frames (name, flags) of a traceback, the innermost first."""
-        cdef list codes = []
-        cdef list frames = []
-        cdef PyTracebackObject *entry = <PyTracebackObject *> traceback
-        cdef CodeNote note
-        if traceback is None:
-            return frames
-        while entry != NULL:
-            codes.append(owned(<PyObject *> PyFrame_GetCode(entry.tb_frame)))
-            if len(codes) >= 2 * WALKED:
-                del codes[:WALKED]
-            entry = entry.tb_next
-        for code in reversed(codes[-WALKED:]):
-            note = self.note(code)
-            frames.append((note.name, note.flags))
-        return frames
 
     cdef list live_leaves(self, object group):
         """What the leaves of a group add to a fingerprint: type and frame, in an order that timing does not change."""
@@ -285,9 +141,9 @@ cdef class Fingerprints:
             traceback = owned(PyException_GetTraceback(exception))
             name = None
             if PyType_IsSubtype(<type> type(exception), <type> RecursionError):
-                name = self.cycle(traceback)
+                name = self.places.cycle(traceback)
             if name is None:
-                note = self.innermost(traceback, False)
+                note = self.places.innermost(traceback, False)
                 name = "" if note is None else note.name
             found.add(f"{alias_of(full_name(type(exception)))}@{name}")
         return sorted(found)[:GROUPED]
@@ -378,7 +234,7 @@ cdef class Fingerprints:
             note.group_types = group_types(list(note.members))
         if self.stack_hashes and note.culprits[0] is not None:
             note.stack_hash = self.written_hash(telling)
-        return self.remember(self.stacks, key, note)
+        return remember(self.stacks, key, note)
 
     cdef str written_hash(self, list telling):
         """The hash of the path of what a stack text says."""
@@ -403,7 +259,7 @@ cdef class Fingerprints:
         key = (note, code)
         found = self.stack_prints.get(key)
         if found is None:
-            found = self.remember(self.stack_prints, key, self.combine(links, code, note.culprits, note.groups))
+            found = remember(self.stack_prints, key, self.combine(links, code, note.culprits, note.groups))
         return found
 
     cdef Print plain(self, str alias, str code, str message, str endpoint, str peer):
@@ -422,5 +278,5 @@ cdef class Fingerprints:
             parts = [alias, label, endpoint or ""]
             if peer is not None:
                 parts.append(fingerprint.peer_template(peer))
-            found = self.remember(self.plain_prints, key, self.hashed(parts, None))
+            found = remember(self.plain_prints, key, self.hashed(parts, None))
         return found
