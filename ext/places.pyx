@@ -14,9 +14,12 @@ from otel_errsample import fingerprint
 cdef extern from "frameobject.h":
     PyFrameObject *PyFrame_GetBack(PyFrameObject *frame)
 
+cdef extern from "Python.h":
+    PyObject **PySequence_Fast_ITEMS(object sequence)
+
 cdef enum:
-    WALKED = 128        # frames looked at, counted from the raise point outwards, and again beyond the traceback
-    CYCLIC = 4096       # frames looked at where the recursion was too deep
+    SHALLOW = 128       # frames looked at without a list for them
+    DEEP = 4096         # frames looked at of a deeper traceback, and of the callers; few raise the limit of 1000
     PRINTS = 2048       # entries of a cache before its oldest go
 
 cdef enum:              # flags of otel_errsample.fingerprint
@@ -41,6 +44,28 @@ cdef remember(dict cache, object key, object value):
             cache.pop(old, None)
     cache[key] = value
     return value
+
+
+cdef list codes_from(PyTracebackObject *entry):
+    """The codes of a traceback from that entry on, at most 4096."""
+    cdef list codes = []
+    while entry != NULL and len(codes) < DEEP:
+        codes.append(owned(<PyObject *> PyFrame_GetCode(entry.tb_frame)))
+        entry = entry.tb_next
+    return codes
+
+
+cdef list innermost_codes(object traceback):
+    """The codes of a traceback, of more than 4096 the last."""
+    cdef PyTracebackObject *first = <PyTracebackObject *> traceback
+    cdef PyTracebackObject *entry = first
+    cdef Py_ssize_t count = 0
+    while entry != NULL:
+        count += 1
+        entry = entry.tb_next
+        if count > DEEP:
+            first = first.tb_next
+    return codes_from(first)
 
 
 @cython.final
@@ -70,12 +95,12 @@ cdef class Places:
         return remember(self.notes, key, made)
 
     cdef CodeNote choose(self, PyObject **codes, Py_ssize_t count, bint only_app):
-        """The first code of the application in `codes` (a ring, innermost last), else the first of a library."""
+        """The first code of the application in `codes` (innermost last), else the first of a library."""
         cdef CodeNote note
         cdef CodeNote library = None
         cdef Py_ssize_t at
-        for at in range(count - 1, max(count - WALKED, 0) - 1, -1):
-            note = self.note(<object> codes[at % WALKED])
+        for at in range(count - 1, -1, -1):
+            note = self.note(<object> codes[at])
             if note.flags & FRAME_HIDDEN:
                 continue
             if note.flags & FRAME_IN_APP:
@@ -90,23 +115,26 @@ cdef class Places:
         All codes are taken before the first is looked at: a new one runs Python code, which might change the
         traceback.
         """
-        cdef PyObject *codes[WALKED]
+        cdef PyObject *codes[SHALLOW]
         cdef Py_ssize_t count = 0
         cdef Py_ssize_t at
         cdef PyTracebackObject *entry = <PyTracebackObject *> traceback
+        cdef list deep
         cdef CodeNote found
         if traceback is None:
             return None
-        while entry != NULL:
-            if count >= WALKED:
-                Py_XDECREF(codes[count % WALKED])
-            codes[count % WALKED] = <PyObject *> PyFrame_GetCode(entry.tb_frame)
+        while entry != NULL and count < SHALLOW:
+            codes[count] = <PyObject *> PyFrame_GetCode(entry.tb_frame)
             count += 1
             entry = entry.tb_next
         try:
-            found = self.choose(codes, count, False)
+            if entry == NULL:
+                found = self.choose(codes, count, False)
+            else:
+                deep = innermost_codes(traceback)
+                found = self.choose(PySequence_Fast_ITEMS(deep), len(deep), False)
         finally:
-            for at in range(min(count, WALKED)):
+            for at in range(count):
                 Py_XDECREF(codes[at])
         if onwards and (found is None or not found.flags & FRAME_IN_APP):
             outer = self.beyond((<PyTracebackObject *> traceback).tb_frame)
@@ -115,34 +143,37 @@ cdef class Places:
 
     cdef CodeNote beyond(self, PyFrameObject *frame):
         """The nearest code of the application among the callers of a frame."""
-        cdef PyObject *codes[WALKED]
-        cdef Py_ssize_t count = 0
+        cdef PyObject *codes[SHALLOW]
+        cdef Py_ssize_t looked = 0
+        cdef Py_ssize_t count
         cdef Py_ssize_t at
         cdef PyFrameObject *caller = PyFrame_GetBack(frame)
-        while caller != NULL and count < WALKED:
-            codes[WALKED - 1 - count] = <PyObject *> PyFrame_GetCode(caller)
-            count += 1
-            frame = caller
-            caller = PyFrame_GetBack(frame)
-            Py_DECREF(<object> frame)
-        Py_XDECREF(<PyObject *> caller)
+        cdef CodeNote found = None
         try:
-            return self.choose(&codes[WALKED - count], count, True)
+            while caller != NULL and found is None and looked < DEEP:
+                count = 0
+                while caller != NULL and count < SHALLOW:
+                    count += 1
+                    codes[SHALLOW - count] = <PyObject *> PyFrame_GetCode(caller)
+                    frame = caller
+                    caller = PyFrame_GetBack(frame)
+                    Py_DECREF(<object> frame)
+                looked += count
+                try:
+                    found = self.choose(&codes[SHALLOW - count], count, True)
+                finally:
+                    for at in range(SHALLOW - count, SHALLOW):
+                        Py_XDECREF(codes[at])
         finally:
-            for at in range(WALKED - count, WALKED):
-                Py_XDECREF(codes[at])
+            Py_XDECREF(<PyObject *> caller)
+        return found
 
     cdef str cycle(self, object traceback):
         """The frame that stands for an endless recursion, None where nothing repeats often enough."""
         cdef list frames = []
-        cdef PyTracebackObject *entry = <PyTracebackObject *> traceback
-        cdef list codes = []
         if traceback is None:
             return None
-        while entry != NULL and len(codes) < CYCLIC:
-            codes.append(owned(<PyObject *> PyFrame_GetCode(entry.tb_frame)))
-            entry = entry.tb_next
-        for code in codes:
+        for code in codes_from(<PyTracebackObject *> traceback):
             note = self.note(code)
             if note.flags & (FRAME_IN_APP | FRAME_HIDDEN) == FRAME_IN_APP:
                 frames.append((note.name, 1))
@@ -150,18 +181,11 @@ cdef class Places:
 
     cdef list walked(self, object traceback):
         """The frames (name, flags) of a traceback, the innermost first."""
-        cdef list codes = []
         cdef list frames = []
-        cdef PyTracebackObject *entry = <PyTracebackObject *> traceback
         cdef CodeNote note
         if traceback is None:
             return frames
-        while entry != NULL:
-            codes.append(owned(<PyObject *> PyFrame_GetCode(entry.tb_frame)))
-            if len(codes) >= 2 * WALKED:
-                del codes[:WALKED]
-            entry = entry.tb_next
-        for code in reversed(codes[-WALKED:]):
+        for code in reversed(innermost_codes(traceback)):
             note = self.note(code)
             frames.append((note.name, note.flags))
         return frames

@@ -119,6 +119,10 @@ class TestPlace:
         "    raise ConnectionError('down')\n"
         "def serve(tracer):\n"
         "    call(tracer, broken)\n"
+        "def down(depth, fail):\n"
+        "    if depth == 0:\n"
+        "        fail()\n"
+        "    down(depth and depth - 1, fail)\n"
     )
 
     def library(self, tmp_path: Path) -> dict[str, Any]:
@@ -176,6 +180,51 @@ class TestPlace:
         error = failing(lambda: deep(300))
         assert "shop.pay:plain" == _hot.Classifier().facts(error).culprit
         assert RECORDED["plain"]["fingerprint"] == _hot.Classifier().facts(error).fingerprint
+
+    @pytest.mark.parametrize("depth", [200, None], ids=["deep", "endless"])
+    def test_below_many_frames_of_a_library_the_application_is_found(self, tmp_path: Path, depth: int | None) -> None:
+        """As what copy.deepcopy makes of a deeply nested list: 1000 frames of it, and all that tells is above them."""
+        library = self.library(tmp_path)
+
+        def first_place() -> None:
+            library["down"](depth, library["broken"])
+
+        def second_place() -> None:
+            library["down"](depth, library["broken"])
+
+        watcher, tracer = watch()
+        watcher.classifier = _hot.Classifier(stack_hashes=True)
+        for place in (first_place, second_place):
+            with (
+                pytest.raises((ConnectionError, RecursionError)),
+                tracer.start_as_current_span("outer"),
+                tracer.start_as_current_span("middle"),
+            ):
+                library["call"](tracer, place)
+        told = [facts for _, facts in watcher.told]
+        assert ["first_place"] * 3 + ["second_place"] * 3 == [facts.culprit.partition(":")[2] for facts in told]
+        assert 1 == len({facts.fingerprint for facts in told[:3]}) == len({facts.fingerprint for facts in told[3:]})
+        assert told[0].fingerprint != told[3].fingerprint
+        assert told[0].stack_hash != told[3].stack_hash
+        text = _hot.Classifier(stack_hashes=True).facts(event=recorded(failing(first_place)))
+        live = _hot.Classifier(stack_hashes=True).facts(failing(first_place))
+        assert ("live", "event") == (live.source, text.source)
+        assert (live.culprit, live.fingerprint, live.stack_hash) == (text.culprit, text.fingerprint, text.stack_hash)
+        assert (told[0].culprit, told[0].fingerprint) == (live.culprit, live.fingerprint)
+
+    @pytest.mark.parametrize("depth", [127, 128, 129, 600])
+    def test_a_span_below_many_frames_of_a_library_finds_the_frame_of_the_application(
+        self, tmp_path: Path, depth: int
+    ) -> None:
+        library = self.library(tmp_path)
+        watcher, tracer = watch()
+        with pytest.raises(ConnectionError), tracer.start_as_current_span("outer"):
+            library["down"](depth, functools.partial(library["serve"], tracer))
+        (_, inner), (_, outer) = watcher.told
+        assert inner.fingerprint == outer.fingerprint
+        assert inner.culprit == (
+            "tests.test_fingerprint:test_a_span_below_many_frames_of_a_library_finds_the_frame_of_the_application"
+        )
 
     @pytest.mark.parametrize(
         ("helpers", "culprit"),
