@@ -8,7 +8,7 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.object cimport PyObject
 from cpython.unicode cimport PyUnicode_DATA, PyUnicode_KIND, PyUnicode_Substring
 
-from otel_errsample import fingerprint
+from otel_errsample import fingerprint, wording
 
 cdef enum:
     GROUPED = 8         # leaves of a group that take part
@@ -267,7 +267,7 @@ cdef class Fingerprints:
 
         A client's span is called GET whomever it calls.
         """
-        cdef str label = fingerprint.template(without_secrets(message, self.scrubber)) if code is None else code
+        cdef str label = wording.template(without_secrets(message, self.scrubber)) if code is None else code
         if endpoint is not None:
             endpoint = endpoint[:LONGEST_ENDPOINT]
         if peer is not None:
@@ -277,6 +277,6 @@ cdef class Fingerprints:
         if found is None:
             parts = [alias, label, endpoint or ""]
             if peer is not None:
-                parts.append(fingerprint.peer_template(peer))
+                parts.append(wording.peer_template(peer))
             found = remember(self.plain_prints, key, self.hashed(parts, None))
         return found
