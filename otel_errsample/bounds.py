@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.trace import Event
@@ -16,6 +16,8 @@ LONGEST_STACK: Final = 8192
 LONGEST_DESCRIPTION: Final = 256
 _MARKER: Final = 64  # characters kept free for the line that says how many are missing
 
+Item = TypeVar("Item")
+
 
 def bounded_events(events: Sequence[Event], bare: Mapping[str, Any] | None) -> Sequence[Event]:
     """The events with their messages and stack texts cut to size; the same object where none is cut.
@@ -25,12 +27,12 @@ def bounded_events(events: Sequence[Event], bare: Mapping[str, Any] | None) -> S
     bounded = [_bounded_event(event, bare) for event in events]
     if all(new is old for new, old in zip(bounded, events, strict=True)):
         return events
-    return held_events(bounded, getattr(events, "dropped", 0))
+    return held_list(bounded, getattr(events, "dropped", 0))
 
 
-def held_events(events: Sequence[Event], dropped: int) -> BoundedList[Event]:
-    """Events as the SDK keeps them on a span, which lost `dropped` others before."""
-    held: BoundedList[Event] = BoundedList.from_seq(max(len(events), 1), events)
+def held_list(items: Sequence[Item], dropped: int) -> BoundedList[Item]:
+    """Events or links as the SDK keeps them on a span, which lost `dropped` others before."""
+    held: BoundedList[Item] = BoundedList.from_seq(max(len(items), 1), items)
     held.dropped = dropped
     return held
 
@@ -51,7 +53,7 @@ def bounded_status(status: Status) -> Status:
 
 
 def _bounded_event(event: Event, bare: Mapping[str, Any] | None) -> Event:
-    own: Any = event._attributes
+    own: Any = event.attributes
     if own is None:
         return event
     message, stack = own.get("exception.message"), own.get("exception.stacktrace")
@@ -66,7 +68,7 @@ def _bounded_event(event: Event, bare: Mapping[str, Any] | None) -> Event:
     if not changed:
         return event
     kept = {key: value for key, value in {**own, **changed}.items() if value is not None}
-    return Event(event.name, held_attributes(kept, getattr(own, "dropped", 0)), event.timestamp)
+    return Event(event.name, held_attributes(kept, getattr(event, "dropped_attributes", 0)), event.timestamp)
 
 
 def without_middle(stack: str) -> str:

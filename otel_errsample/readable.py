@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from types import NoneType
 from typing import Any
 
-from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceState
 from opentelemetry.util.types import AnyValue, Attributes
 
-from otel_errsample.bounds import bounded_events, bounded_status, held_attributes, held_events
+from otel_errsample.bounds import bounded_events, bounded_status, held_attributes, held_list
 
 
 def enriched(
@@ -26,14 +25,33 @@ def enriched(
     `trace_state` is the header to carry (None: the span's own, "": none), `extra` what is added to its attributes, `bare`
     the attributes of the event of which the stack text is on another span. The texts of errors are cut to size.
     """
-    events, status = bounded_events(span._events, bare), bounded_status(span.status)
-    if trace_state is None and not extra and events is span._events and status is span.status:
+    try:
+        return _enriched(span, trace_state, extra, bare)
+    except Exception:  # of fields of types that the SDK never gives a span
+        copy = mended(span)
+        if copy is None:
+            raise
+        return _enriched(copy, trace_state, extra, bare)
+
+
+def _enriched(
+    span: ReadableSpan,
+    trace_state: str | None,
+    extra: Mapping[str, AnyValue] | None,
+    bare: Mapping[str, Any] | None,
+) -> ReadableSpan:
+    own = _events_of(span)
+    events, status = bounded_events(own, bare), bounded_status(span.status)
+    if trace_state is None and not extra and events is own and status is span.status:
         return span
-    context = span.get_span_context()
+    context = span.context
     if trace_state is not None and context is not None:
         state = TraceState.from_header([trace_state]) if trace_state else TraceState()
         context = SpanContext(context.trace_id, context.span_id, context.is_remote, context.trace_flags, state)
-    return copied(span, context, _with_extra(span, extra) if extra else span._attributes, events, status)
+    attributes = _attributes_of(span)
+    if extra:
+        attributes = held_attributes({**(attributes or {}), **extra}, span.dropped_attributes)
+    return copied(span, context, attributes, events, status)
 
 
 def copied(
@@ -50,18 +68,14 @@ def copied(
         parent=span.parent,
         resource=span.resource,
         attributes=attributes,
-        events=span._events if events is None else events,
-        links=span._links,
+        events=_events_of(span) if events is None else events,
+        links=_links_of(span),
         kind=span.kind,
         status=span.status if status is None else status,
         start_time=span.start_time,
         end_time=span.end_time,
         instrumentation_scope=span.instrumentation_scope,
     )
-
-
-def _with_extra(span: ReadableSpan, extra: Mapping[str, AnyValue]) -> BoundedAttributes:
-    return held_attributes({**(span.attributes or {}), **extra}, span.dropped_attributes)
 
 
 def replaced(
@@ -76,15 +90,14 @@ def replaced(
     What a span of another type cannot tell without raising is left out, since its texts must not leave by the original.
     """
     code = _field(_field(span, "status", None), "status_code", StatusCode.UNSET)
-    own = _field(span, "_attributes", None)
     return ReadableSpan(
         name=name,
         context=_field(span, "context", None),
         parent=_field(span, "parent", None),
         resource=_field(span, "resource", None),
-        attributes=own if attributes is None else _bounded(attributes, own),
-        events=held_events(events or (), _field(span, "dropped_events", 0)),
-        links=_field(span, "_links", ()),
+        attributes=_attributes_of(span) if attributes is None else _counted(attributes, span),
+        events=held_list(events or (), _dropped(span, "dropped_events")),
+        links=_links_of(span),
         kind=_field(span, "kind", None),
         status=Status(code, description if code is StatusCode.ERROR and isinstance(description, str) else None),
         start_time=_field(span, "start_time", None),
@@ -93,7 +106,7 @@ def replaced(
     )
 
 
-def mended(span: object) -> ReadableSpan | None:
+def mended(span: Any) -> ReadableSpan | None:
     """A copy of what can be read of a span, for the stages that read it; None of what has no context.
 
     Resource, attributes, events, links and status are of the SDK's types or left out; other fields stay as they are, bad ones too,
@@ -108,7 +121,7 @@ def mended(span: object) -> ReadableSpan | None:
         context=context,
         parent=_field(span, "parent", None),
         resource=resource if isinstance(resource, Resource) else Resource.get_empty(),
-        attributes=_mapping(_field(span, "attributes", None)),
+        attributes=_mapping(_attributes_of(span)),
         events=[event for event in _items(_field(span, "events", ())) if _is_event(event)],
         links=[link for link in _items(_field(span, "links", ())) if isinstance(link, Link)],
         kind=_field(span, "kind", SpanKind.INTERNAL),
@@ -121,13 +134,40 @@ def mended(span: object) -> ReadableSpan | None:
 
 def event_with(event: Event, name: str, attributes: Mapping[str, AnyValue]) -> Event:
     """A copy of `event` with another name and other attributes."""
-    own = _field(event, "_attributes", None)
-    return Event(name, _bounded(attributes, own), _field(event, "timestamp", 0))
+    return Event(name, _counted(attributes, event), _field(event, "timestamp", 0))
 
 
-def _bounded(attributes: Mapping[str, AnyValue], own: object) -> Any:
-    """`attributes` as the SDK keeps them, where the original's are; it says how many were dropped before."""
-    return held_attributes(attributes, own.dropped) if type(own) is BoundedAttributes else attributes
+def _attributes_of(span: ReadableSpan) -> Any:
+    """The container of a span's attributes, which knows how many were dropped, where the span is the SDK's own.
+
+    By the public property another type may tell less than it holds by a private name, or all that it has.
+    """
+    if type(span) is ReadableSpan and hasattr(span, "_attributes"):
+        return span._attributes
+    return _counted(_mapping(_field(span, "attributes", None)), span)
+
+
+def _events_of(span: ReadableSpan) -> Sequence[Event]:
+    if type(span) is ReadableSpan and hasattr(span, "_events"):
+        return span._events
+    return held_list(_items(_field(span, "events", ())), _dropped(span, "dropped_events"))
+
+
+def _links_of(span: ReadableSpan) -> Sequence[Link]:
+    if type(span) is ReadableSpan and hasattr(span, "_links"):
+        return span._links
+    return held_list(_items(_field(span, "links", ())), _dropped(span, "dropped_links"))
+
+
+def _counted(attributes: Attributes, owner: ReadableSpan | Event) -> Attributes:
+    """`attributes` in what says how many the owner lost before; as they are where it lost none."""
+    dropped = _dropped(owner, "dropped_attributes")
+    return held_attributes(attributes or {}, dropped) if dropped else attributes
+
+
+def _dropped(owner: ReadableSpan | Event, name: str) -> int:
+    dropped = _field(owner, name, 0)
+    return dropped if type(dropped) is int else 0
 
 
 def _is_event(event: object) -> bool:
