@@ -95,6 +95,7 @@ class Worker:
     def _reset(self) -> None:
         self._start_lock = threading.Lock()
         self._drain_lock = threading.Lock()
+        self._drainer: int | None = None  # the thread that holds it
         self._thread: int | None = None
         self._next_start = 0.0
         self._flush_upto = 0
@@ -206,6 +207,7 @@ class Worker:
         if not lock.acquire(timeout=-1 if deadline is None else max(0.0, deadline - self._monotonic())):
             return
         try:
+            self._drainer = _thread.get_ident()
             if not one_batch:
                 if not errors_only:
                     self._schedule.all_due = None
@@ -223,6 +225,7 @@ class Worker:
                 if one_batch:
                     return
         finally:
+            self._drainer = None
             lock.release()
 
     def _send(self, batch: Batch, deadline: float | None) -> bool:
@@ -275,9 +278,7 @@ class Worker:
             batch.end(start, stop, "export_failed")
 
     def _deliver(self, batch: Batch, start: int, stop: int, deadline: float | None) -> Answer:
-        timeout = self._timeout
-        if deadline is not None:
-            timeout = min(timeout, deadline - self._monotonic())
+        timeout = self._timeout if deadline is None else min(self._timeout, deadline - self._monotonic())
         self._sending = True  # before the look at _forking, so that pause() misses neither
         try:
             if self._forking or self._stopping or timeout <= 0:
@@ -309,10 +310,9 @@ class Worker:
         deadline = self._monotonic() + timeout
         target = self._buffer.newest
         lost = self._lost()
-        if self._thread is not None and self._thread == _thread.get_ident():
-            return self._buffer.settled(target)  # an exporter that flushes us: waiting for ourselves would not end
-        if _thread.get_ident() in self._forking:
-            return self._buffer.settled(target)  # a signal handler inside our own pause, which nothing is sent in
+        if _thread.get_ident() in (self._thread, self._drainer, *self._forking):
+            # An exporter that flushes us, or a signal handler inside our own request or pause: it would wait for itself.
+            return self._buffer.settled(target)
         self._back_off.hurry()
         rung = os_lock()
         rung.acquire()
@@ -384,9 +384,9 @@ class Worker:
     def _end_thread(self, deadline: float) -> None:
         if self._thread is None:
             self._close_sink()
-            return
         patience = max(deadline, self._monotonic() + ABORT_PATIENCE)
-        while self._thread is not None and self._monotonic() < patience:
+        # It may be an exporter on the thread that ends us: the thread follows when its request is answered.
+        while self._thread not in (None, _thread.get_ident()) and self._monotonic() < patience:
             self._interrupt()
             rest(GLANCE)
 
@@ -405,7 +405,7 @@ class Worker:
 
         A child forked while gRPC is sending can hang inside os.fork (grpc #18075), or end by SIGABRT when it sends.
         """
-        if self._thread is not None and self._thread == _thread.get_ident():
+        if self._thread == _thread.get_ident():
             return  # an exporter that forks: the request in flight is its own
         self._forking.append(_thread.get_ident())
         patience = self._monotonic() + ANSWER_PATIENCE

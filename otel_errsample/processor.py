@@ -230,7 +230,8 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         Returns True when every span that was still waiting was delivered. Others are counted as `undelivered`,
         `delivery_unknown` where they were sent and never answered, or `spooled` where they wait for the next process.
         What waits for the decision on its trace ends as without it. A second call returns the first one's answer, and
-        False at once while there is none: it may come out of a signal's handler, or out of an export.
+        False at once while there is none: it may come out of a signal's handler, or out of an export. A first call out
+        of an export waits for nothing: the answer to that export still counts, what is behind it is not sent.
         """
         if self._shut_down is None:
             self._shut_down = False

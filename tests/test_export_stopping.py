@@ -47,6 +47,47 @@ def test_stop_interrupts_a_request_that_hangs(bench: Callable[..., Bench]) -> No
     assert 1 == one.ledger.endings["delivery_unknown"]
 
 
+def test_an_exporter_that_stops_its_own_worker_does_not_wait_for_itself(bench: Callable[..., Bench]) -> None:
+    results: list[bool] = []
+
+    def answer(spans: list[Any]) -> Answer:
+        one.admit("behind it")
+        results.append(one.worker.stop(600.0))
+        return ACCEPTED
+
+    one = bench(answer)
+    one.admit("a", lane=FIRST)
+    one.worker.start()
+    assert eventually(lambda: one.worker.state == "stopped")
+    assert [False] == results, "its own request has no answer yet"
+    assert (1, 1) == (one.ledger.endings["delivered"], one.ledger.endings["undelivered"])
+    assert (["a"], 1, False) == (one.sink.delivered, one.sink.closed, one.sink.aborted.is_set())
+
+
+@pytest.mark.parametrize("call", ["flush", "stop"])
+def test_nor_where_it_is_called_without_a_thread(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def no_thread(*args: object) -> int:
+        raise RuntimeError("can't start new thread")
+
+    results: list[bool] = []
+
+    def answer(spans: list[Any]) -> Answer:
+        results.append(getattr(one.worker, call)(600.0))
+        return ACCEPTED
+
+    one = bench(answer)
+    one.admit("a")
+    monkeypatch.setattr(export, "start_os_thread", no_thread)
+    caller = threading.Thread(target=one.worker.flush, args=(600.0,), daemon=True)
+    caller.start()
+    caller.join(10)
+    assert not caller.is_alive()
+    assert ([False], ["a"]) == (results, one.sink.delivered)
+    assert 1 == one.ledger.endings["delivered"]
+
+
 def test_a_request_that_returns_after_stop_still_gets_an_ending(bench: Callable[..., Bench]) -> None:
     late = threading.Event()
 
