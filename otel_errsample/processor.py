@@ -6,7 +6,7 @@ import logging
 import os
 import random
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.metrics import MeterProvider, get_meter_provider
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
@@ -37,7 +37,7 @@ from otel_errsample.patterns import Patterns
 from otel_errsample.readable import enriched
 from otel_errsample.reporter import Reporter
 from otel_errsample.rules import Rules
-from otel_errsample.schedule import Schedule
+from otel_errsample.schedule import Schedule, seconds_of
 from otel_errsample.sink import open_sink, same_destination
 from otel_errsample.spool import spool_of
 from otel_errsample.transport import Transport
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from otel_errsample.rules.document import Document
 
 logger = logging.getLogger("otel_errsample")
+
+FLUSH_MS: Final = 30_000  # the SDK's default
 
 
 class ErrorSpanProcessor(Path, SpanProcessor):
@@ -211,14 +213,14 @@ class ErrorSpanProcessor(Path, SpanProcessor):
 
     # -- the SDK's hooks besides on_start and on_end, which are Path's
 
-    def force_flush(self, timeout_millis: int = 30000) -> bool:
+    def force_flush(self, timeout_millis: int = FLUSH_MS) -> bool:
         """Send every span that waits; True when all of them were delivered within the timeout.
 
         Under the scope "trace" spans that nothing has kept yet go on waiting for the decision on their trace. Spans that were lost before the call, for want of room, do not make it False; `stats()` counts them.
         """
         try:
             self.settle_traces(False)
-            return self._worker.flush(timeout_millis / 1e3)
+            return self._worker.flush(seconds_of(timeout_millis, FLUSH_MS))
         except Exception:
             self.ledger.swallow("flush")
             return False
@@ -234,19 +236,20 @@ class ErrorSpanProcessor(Path, SpanProcessor):
         of an export waits for nothing: the answer to that export still counts, what is behind it is not sent.
         """
         if self._shut_down is None:
+            timeout = seconds_of(timeout_millis, self._settings.shutdown_timeout_ms)
             self._shut_down = False
             try:
-                self._end(self._settings.shutdown_timeout_ms if timeout_millis is None else timeout_millis)
+                self._end(timeout)
             except Exception:
                 self.ledger.swallow("shutdown")
         return self._shut_down
 
-    def _end(self, timeout_millis: int) -> None:
+    def _end(self, timeout: float) -> None:
         self.settle_traces(True)
         self.buffer.close()
         self.settle_traces(True)  # what began to wait in between
         try:
-            self._shut_down = self._worker.stop(timeout_millis / 1e3)
+            self._shut_down = self._worker.stop(timeout)
         finally:
             if self._spool is not None:
                 self._spool.close()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass
+from typing import Any
 
 # Seconds. A receiver that comes back is found within MOST_WAIT x 1.2; the growth is the Collector exporters' factor.
 FIRST_WAIT = 0.5
@@ -11,6 +13,15 @@ GROWTH = 1.5
 MOST_WAIT = 5.0
 # A server may ask for more than our own longest wait, but not park the spans of a process for ever.
 MOST_ASKED = 300.0
+
+
+def seconds_of(timeout_millis: Any, default: int) -> float:
+    """A caller's timeout in seconds; what is no number counts as the default, in milliseconds as well."""
+    try:
+        seconds = float(timeout_millis) / 1e3
+    except Exception:
+        seconds = math.nan
+    return default / 1e3 if math.isnan(seconds) else seconds
 
 
 @dataclass

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
+from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -355,6 +358,22 @@ class TestLifeCycle:
         assert processor.shutdown()
         assert processor.shutdown()
         assert 1 == len(memory.get_finished_spans())
+
+    @pytest.mark.parametrize(
+        "timeout",
+        ["x", None, timedelta(seconds=1), math.nan, 10**400, Decimal(5000)],
+        ids=lambda given: type(given).__name__,
+    )
+    @pytest.mark.parametrize("call", ["force_flush", "shutdown"])
+    def test_a_timeout_that_is_no_number_of_the_usual_counts_too(
+        self, make: Make, memory: InMemorySpanExporter, call: str, timeout: Any
+    ) -> None:
+        tracer, processor = make(exporter=memory)
+        fail(tracer)
+        assert getattr(processor, call)(timeout)
+        stats = processor.stats()
+        assert (1, {}, 1) == (stats.endings["delivered"], stats.internal_errors, len(memory.get_finished_spans()))
+        assert ("stopped" if call == "shutdown" else "running") == stats.worker
 
     def test_the_provider_flushes_and_shuts_down(self, memory: InMemorySpanExporter) -> None:
         provider = TracerProvider(shutdown_on_exit=False)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import random
+from decimal import Decimal
+from typing import Any
 
 import pytest
 
-from otel_errsample.schedule import FIRST_WAIT, MOST_ASKED, MOST_WAIT, BackOff, Schedule
+from otel_errsample.schedule import FIRST_WAIT, MOST_ASKED, MOST_WAIT, BackOff, Schedule, seconds_of
 
 
 def test_nothing_waiting_means_nothing_due() -> None:
@@ -117,3 +120,13 @@ def test_a_flush_hurries_our_own_back_off_but_not_the_servers() -> None:
     back_off.failed(100.0, 30.0)
     back_off.hurry()
     assert 130.0 == back_off.until
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [(1500, 1.5), (-1, -0.001), (Decimal(20), 0.02), (math.inf, math.inf), (math.nan, 3.0), (10**400, 3.0), ("soon", 3.0),
+     (None, 3.0), (object(), 3.0)],
+    ids=lambda value: type(value).__name__,
+)  # fmt: skip
+def test_what_is_no_number_is_the_default_timeout(given: Any, seconds: float) -> None:
+    assert seconds == seconds_of(given, 3000)
