@@ -204,7 +204,8 @@ class Worker:
         while one was sent made a request of its own, the fifth part of all, and each costs 0.3 ms however short it is.
         """
         lock = self._drain_lock  # a child that comes back from `_send` has another one
-        if not lock.acquire(timeout=-1 if deadline is None else max(0.0, deadline - self._monotonic())):
+        left = -1.0 if deadline is None else max(0.0, deadline - self._monotonic())
+        if not lock.acquire(timeout=min(left, threading.TIMEOUT_MAX)):
             return
         try:
             self._drainer = _thread.get_ident()
