@@ -64,20 +64,27 @@ cdef extern from *:
 
 cdef enum:
     FAR_BACK = 512          # characters before an `@` that may belong to it
+    MOST_BLANKS = 32        # between a name and its `=` or `:`, which dumps of settings align
+
+
+cdef inline Py_ssize_t before_blanks(const Text* t, Py_ssize_t at) noexcept nogil:
+    cdef Py_ssize_t least = max(t.low, at - MOST_BLANKS)
+    while at > least and (t.s[at - 1] == c" " or t.s[at - 1] == c"\t"):
+        at -= 1
+    return at
 
 
 cdef bint assigned(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
     """`key=value`: query strings, keyword arguments, DSNs; PostgreSQL's `Key (email)=(...)`; pydantic's input."""
-    cdef Py_ssize_t end = at
-    cdef Py_ssize_t start, close
+    cdef Py_ssize_t close, end, least, start
     if at > t.low and t.s[at - 1] in b"=!<>":
         return False
     if stands(t, at, b"=(", 2) and stands_before(t, at, b")", 1) and before_within(t, at, b"Key (", 5):
         close = last_bracket(t, at + 2)
         return find_from(t, at + 2, close, f)
-    while end > t.low and at - end < 2 and t.s[end - 1] == c" ":
-        end -= 1
-    while end > t.low and at - end < 16 and (is_class(t.s[end - 1], C_QUOTE) or t.s[end - 1] in b"]\\"):
+    end = before_blanks(t, at)
+    least = max(t.low, end - 16)
+    while end > least and (is_class(t.s[end - 1], C_QUOTE) or t.s[end - 1] in b"]\\"):
         end -= 1
     start = run_back(t, end, C_KEY, LONGEST_KEY)
     if end - start == 11 and stands(t, start, b"input_value", 11):
@@ -114,10 +121,10 @@ cdef Py_ssize_t last_bracket(const Text* t, Py_ssize_t at) noexcept nogil:
 
 cdef bint named(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
     """`'key': value`, headers, `password: value`; what databases quote after a colon."""
-    cdef Py_ssize_t end = at
+    cdef Py_ssize_t end = before_blanks(t, at)
     cdef Py_ssize_t start
     cdef Py_ssize_t following = at + 1
-    cdef uint8_t before = t.s[at - 1] if at > t.low else c" "
+    cdef uint8_t before = t.s[end - 1] if end > t.low else c" "
     cdef const uint8_t* equals
     cdef int says
     if stands(t, following, b"//", 2):
@@ -125,14 +132,10 @@ cdef bint named(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
     if quotes_input(t, at, f):
         return True
     if is_class(before, C_QUOTE):
-        end -= 1
-        while end > t.low and at - end < 16 and t.s[end - 1] == c"\\":
-            end -= 1
-        start = run_back(t, end, C_KEY, LONGEST_KEY)
-        return key_says(t.s, start, end, True) != KEY_PLAIN and secret_value(t, following, ASSIGNED, f)
-    if is_class(before, C_LETTER) and at > t.low + 1 and not KEY_ENDS[last_two(t.s, at)]:
+        return quoted_name(t, end, at, f)
+    if is_class(before, C_LETTER) and end > t.low + 1 and not KEY_ENDS[last_two(t.s, end)]:
         return False        # nearly every other word
-    if is_class(before, C_DIGIT) and numbered(t, at, f):
+    if is_class(before, C_DIGIT) and end == at and numbered(t, at, f):
         return True
     start = run_back(t, end, C_KEY, LONGEST_KEY)
     says = key_says(t.s, start, end, False)
@@ -148,7 +151,36 @@ cdef bint named(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
         says = KEY_SECRET   # X-Auth-Token: a header's name is no word of a sentence
     if says == KEY_WEAK and stands_before(t, start, b"xpected ", 8):
         return False        # a parser's: "unexpected token: 'x1'"
+    if end < at:
+        if is_choice(t, start):
+            return False
+        if following < t.n and is_class(t.s[following], C_KEY):
+            says = KEY_WEAK     # the password :param, the secret :lock:
     return secret_value(t, following, SAID_WEAK if says == KEY_WEAK else SAID_SECRET, f)
+
+
+cdef inline bint quoted_name(const Text* t, Py_ssize_t end, Py_ssize_t at, Find* f) noexcept nogil:
+    """`'key': value`, whose colon is at `at`; the name ends before a quote at `end`."""
+    cdef Py_ssize_t least = max(t.low, end - 16)
+    cdef Py_ssize_t value = at + 1
+    cdef Py_ssize_t start
+    cdef bint spaced = end < at
+    end -= 1
+    while end > least and t.s[end - 1] == c"\\":
+        end -= 1
+    start = run_back(t, end, C_KEY, LONGEST_KEY)
+    if key_says(t.s, start, end, True) == KEY_PLAIN:
+        return False
+    if spaced:
+        value = run_of(t, value, C_BLANK)
+        if is_choice(t, start - 1) or value >= t.n or not (is_class(t.s[value], C_QUOTE) or t.s[value] in b"\\[{"):
+            return False        # volume "secret-volume" : secret "db" not found
+    return secret_value(t, value, ASSIGNED, f)
+
+
+cdef inline bint is_choice(const Text* t, Py_ssize_t at) noexcept nogil:
+    """Whether what begins at `at`, before ` : `, is the one side of a choice: `shown ? "password" : "text"`."""
+    return stands_before(t, at, b"? ", 2)
 
 
 cdef inline bint quotes_input(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
