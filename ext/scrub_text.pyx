@@ -249,23 +249,6 @@ cdef inline bint api_key(const Text* t, Py_ssize_t start, Py_ssize_t end) noexce
     )
 
 
-cdef bint paired(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
-    """`('X-Api-Key', 'value')`: the headers of a request as tuples; other tuples of names are ordinary."""
-    cdef Py_ssize_t end = at - 1
-    cdef Py_ssize_t start
-    cdef Py_ssize_t i
-    cdef bint header = False
-    if end <= t.low or not is_class(t.s[end], C_QUOTE):
-        return False
-    start = run_back(t, end, C_KEY, LONGEST_KEY)
-    if start - 2 < t.low or not (t.s[start - 2] == c"(" or t.s[start - 2] == c"b"):
-        return False
-    for i in range(start, end):
-        header |= t.s[i] == c"-"
-    header |= ends_in(t, start, end, b"cookie", 6) or ends_in(t, start, end, b"authorization", 13)
-    return (header and key_says(t.s, start, end, True) != KEY_PLAIN) and secret_value(t, at + 1, ASSIGNED, f)
-
-
 cdef bint addressed(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
     """`user:password@host`, in a URL and out of one, and e-mail addresses."""
     cdef Py_ssize_t least = max(t.low, at - FAR_BACK)

@@ -39,6 +39,7 @@ TESTED_BY = {
     "ext/scrub_values.pyx": "test_scrub_text",  # how far a secret reaches shows in what is left of a text
     "ext/scrub_shapes.pyx": "test_scrub_text",
     "ext/scrub_tokens.pyx": "test_scrub_text",
+    "ext/scrub_pairs.pyx": "test_scrub_text",
     "ext/scrub_addresses.pyx": "test_scrub_also",
     "ext/scrub_numbers.pyx": "test_scrub_also",
     "ext/scrub_search.pyx": "test_scrub_also",

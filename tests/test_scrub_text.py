@@ -132,7 +132,7 @@ def test_any_text_is_survived_and_its_cleaned_form_is_of_pieces_of_it(text: str)
     ["token:", "token: '", "password='", "@", "a@", "u:p@", "://", "--password ", "-----BEGIN ", "eyJ", "key=(", "[",
      "cookie:", 'input "x": "', "Key (", "'a', ", "Failing row contains (", "ghp_", "\\", "password: [", "A", "b",
      "pwd=[\\\"A b c.", "pwd=/", "pwd=a(a ", "pwd: [a(", "pwd=a(pwd: (1)", "pwd=,abc", "pwd=&a='", "://:a",
-     "password : ", " :", "  =", '"password" :  '],
+     "password : ", " :", "  =", '"password" :  ', "('token', '", '("otp",\'', "{'name': 'token', "],
     ids=repr,
 )  # fmt: skip
 def test_the_work_grows_with_the_text_and_no_faster(unit: str) -> None:
