@@ -28,6 +28,7 @@ cdef enum:                  # classes of characters
     C_UPPER = 128
     C_CREDENTIAL = 256      # of the credentials of a header: token68
     C_WIDE = 512            # beyond ASCII, or a part of it
+    C_ENCODED = 1024        # of credentials in a URL
 
 cdef struct Word:
     char[LONGEST_WORD] text
@@ -67,6 +68,7 @@ cdef uint16_t class_of(int c):
     bits |= C_KEY * (letter.isalnum() or letter in "_-.")
     bits |= C_TOKEN * (letter.isalnum() or letter in "_-")
     bits |= C_CREDENTIAL * (letter.isalnum() or letter in "_-.~+/=")
+    bits |= C_ENCODED * (letter.isalnum() or letter in "_-.~+/=%")
     bits |= C_BLANK * (c <= 0x20 or c == 0x7F)
     bits |= C_QUOTE * (letter in "'\"`")
     return bits

@@ -90,6 +90,8 @@ cdef bint assigned(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
     if end - start == 11 and stands(t, start, b"input_value", 11):
         close = input_end(t, at + 1)
         return not harmless(t, at + 1, close) and find_from(t, at + 1, close, f)
+    if end - start == 3 and stands(t, start, b"sig", 3):
+        return secret_value(t, at + 1, SAID_WEAK, f)    # of Azure's URLs; else the number or name of a signal
     if key_says(t.s, start, end, True) == KEY_PLAIN:
         return False
     at += 1 + (at + 1 < t.n and t.s[at + 1] == c"=")

@@ -296,7 +296,7 @@ cdef bint secret_value(const Text* t, Py_ssize_t at, int manner, Find* f) noexce
             at += 1
             if harmless(t, at, end):
                 return False
-            if manner == SAID_WEAK and not (end - at >= 8 and made_up(t, at, end, C_CREDENTIAL)):
+            if manner == SAID_WEAK and not (end - at >= 8 and made_up(t, at, end, C_ENCODED)):
                 return False
             return find_from(t, f.start if credentials(t, at, f) and f.start < end else at, end, f)
         if credentials(t, at, f):
@@ -320,6 +320,6 @@ cdef bint secret_value(const Text* t, Py_ssize_t at, int manner, Find* f) noexce
     end = bare_end(t, at, min(t.n, at + JUDGED + 1))
     if harmless(t, at, end) or manner == SAID_SECRET and goes_on(t, at, end):
         return False
-    if manner == SAID_WEAK and not (end - at >= 8 and made_up(t, at, end, C_CREDENTIAL)):
+    if manner == SAID_WEAK and not (end - at >= 8 and made_up(t, at, end, C_ENCODED)):
         return False
     return find_from(t, at, bare_end(t, at, t.n), f)

@@ -36,7 +36,11 @@ KEYS: Final = (
     Key("passphrase"),
     Key("passcode"),
     Key("pwd", whole=True),
+    Key("dbpwd"),
+    Key("userpwd"),
     Key("pass", whole=True),
+    Key("dbpass"),
+    Key("userpass"),
     Key("pw", whole=True),
     Key("secret"),
     Key("secretkey"),
@@ -50,6 +54,10 @@ KEYS: Final = (
     Key("signingkey"),
     Key("authkey"),
     Key("masterkey"),
+    Key("licensekey"),
+    Key("subscriptionkey"),  # Azure: Ocp-Apim-Subscription-Key
+    Key("functionskey"),  # Azure: x-functions-key
+    Key("applicationkey"),  # Datadog: DD-APPLICATION-KEY
     Key("credential"),
     Key("credentials"),
     Key("authorization"),

@@ -13,6 +13,8 @@ SECRET = (
     "secretAccessKey", "aws_secret_access_key", "api_key", "apiKey", "X-Api-Key", "private_key", "AccountKey",
     "credentials", "authorization", "Proxy-Authorization", "cookie", "Set-Cookie", "card_number", "cvv", "ssn",
     "password_confirmation", "SECRET_KEY_BASE", "http.request.header.authorization",
+    "Ocp-Apim-Subscription-Key", "subscription-key", "DD-APPLICATION-KEY", "x-functions-key", "licenseKey", "dbpwd",
+    "DBPASS", "userpass",
 )  # fmt: skip
 WEAK = ("token", "access_token", "X-Auth-Token", "auth", "jwt", "csrftoken", "sessionid", "session_id", "otp")
 PLAIN = (
