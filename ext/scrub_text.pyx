@@ -135,6 +135,8 @@ cdef bint named(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
         return True
     if is_class(before, C_QUOTE):
         return quoted_name(t, end, at, f)
+    if before == c"]" and end == at:
+        return validated(t, at, f)
     if is_class(before, C_LETTER) and end > t.low + 1 and not KEY_ENDS[last_two(t.s, end)]:
         return False        # nearly every other word
     if is_class(before, C_DIGIT) and end == at and numbered(t, at, f):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 import threading
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_errsample._hot import scrub_text
+from otel_errsample._hot import scrub_stack, scrub_text
 from tests.secrets import ORDINARY, TEMPLATES, Planted, planted
 
 PLANTED = planted(2 * len(TEMPLATES))
@@ -68,6 +69,60 @@ def test_what_stands_before_a_secret_does_not_hide_it(text: str, expected: str) 
     assert "hunter2X" not in cleaned
     assert found
     assert (cleaned, 0) == scrub_text(cleaned)
+
+
+def of_schema(message: str, name: str, value: str) -> str:
+    return (
+        f"jsonschema.exceptions.ValidationError: {message}\n\n"
+        f"Failed validating 'x' in schema['properties'][{name!r}]:\n    {{'x': 3}}\n\n"
+        f"On instance[{name!r}]:\n    {value}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("message", "name"),
+    [
+        ("'q7hunter' is too short", "user"),
+        ("'user' is a required property", "credentials"),
+        ("Additional properties are not allowed ('note' was unexpected)", "credentials"),
+        ("False schema does not allow it", "password"),
+    ],
+    ids=["another name", "missing", "too many", "nothing quoted"],
+)
+def test_of_a_schema_that_failed_only_the_values_of_secret_names_go(message: str, name: str) -> None:
+    text = of_schema(message, name, "None")
+    assert (text, 0) == scrub_text(text)
+
+
+def test_of_a_schema_that_failed_a_value_of_several_lines_goes_whole() -> None:
+    cleaned, found = scrub_text(of_schema("'q7 hunter' is too short", "token", "('q7 '\n     'hunter')"))
+    assert 2 == found
+    assert cleaned.endswith("On instance['token']:\n    ([redacted])\n")
+
+
+@pytest.mark.parametrize("before", ["", "jsonschema.exceptions.ValidationError: ", "can't be: ", "400 é: "])
+def test_of_a_schema_that_failed_words_before_the_value_do_not_hide_it(before: str) -> None:
+    text = of_schema("'q7hunter' is too short", "password", "'q7hunter'").partition(": ")[2]
+    assert before + text.replace("q7hunter", "[redacted]") == scrub_text(before + text)[0]
+
+
+def test_of_a_schema_that_failed_the_names_above_the_last_one_count() -> None:
+    text = of_schema("'q7hunter' is too short", "password", "'q7hunter'").replace("']:", "'][0]['part']:")
+    assert text.replace("q7hunter", "[redacted]") == scrub_text(text)[0]
+
+
+@pytest.mark.parametrize("value", ["'q7:hunter'", '"q7\'hunter"', "['q7', 'hunter']", "{'q7': 'hunter'}", "7007"])
+def test_of_a_schema_that_failed_the_value_goes_where_it_is_quoted_first_too(value: str) -> None:
+    text = of_schema(f"{value} is not one of ['a', 'b']", "password", value)
+    cleaned, found = scrub_text(text)
+    assert 2 == found
+    assert not [part for part in ("q7", "hunter", "7007") if part in cleaned]
+    assert " is not one of ['a', 'b']\n" in cleaned
+    assert (cleaned, 0) == scrub_text(cleaned)
+    stack = f'Traceback (most recent call last):\n  File "a.py", line 1, in f\n    f()\n{text}'
+    assert stack.replace(text, cleaned) == scrub_stack(stack)[0]
+    in_group = textwrap.indent(text, "  | ", lambda line: True)
+    assert textwrap.indent(cleaned, "  | ", lambda line: True) == scrub_text(in_group)[0]
 
 
 def longest_common(secret: str, text: str) -> int:
@@ -132,7 +187,8 @@ def test_any_text_is_survived_and_its_cleaned_form_is_of_pieces_of_it(text: str)
     ["token:", "token: '", "password='", "@", "a@", "u:p@", "://", "--password ", "-----BEGIN ", "eyJ", "key=(", "[",
      "cookie:", 'input "x": "', "Key (", "'a', ", "Failing row contains (", "ghp_", "\\", "password: [", "A", "b",
      "pwd=[\\\"A b c.", "pwd=/", "pwd=a(a ", "pwd: [a(", "pwd=a(pwd: (1)", "pwd=,abc", "pwd=&a='", "://:a",
-     "password : ", " :", "  =", '"password" :  ', "('token', '", '("otp",\'', "{'name': 'token', "],
+     "password : ", " :", "  =", '"password" :  ', "('token', '", '("otp",\'', "{'name': 'token', ",
+     "']:", "'x'\n\nFailed validating ['token']:\n", "'x'\n\nFailed validating ['user']:\n", "On instance['token']:"],
     ids=repr,
 )  # fmt: skip
 def test_the_work_grows_with_the_text_and_no_faster(unit: str) -> None:
