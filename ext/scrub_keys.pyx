@@ -88,7 +88,7 @@ cdef load_words(Words* words, rows):
 cdef int c_code
 for c_code in range(256):
     CHARACTERS[c_code] = class_of(c_code)
-    TRIGGERS[c_code] = chr(c_code) in "=:@_-.,ABDFJb"
+    TRIGGERS[c_code] = chr(c_code) in "=:@_-.,>ABDFJb"
 load_words(&KEYS, scrub.KEYS)
 load_words(&INNER, scrub.INNER)
 load_words(&HARMLESS_ENDINGS, scrub.HARMLESS_ENDINGS)

@@ -365,6 +365,8 @@ cdef bint next_secret(Text* t, Py_ssize_t at, Py_ssize_t stop, Find* f) noexcept
             found = addressed(t, at, f)
         elif c == c",":
             found = paired(t, at, f)
+        elif c == c">":
+            found = enclosed(t, at, f)
         else:
             found = lettered(t, at, f)
         if found and not (f.end - f.start == 10 and stands(t, f.start, b"[redacted]", 10)):

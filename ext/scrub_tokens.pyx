@@ -116,7 +116,7 @@ cdef Py_ssize_t pem_end(const Text* t, Py_ssize_t at) noexcept nogil:
 
 
 cdef bint lettered(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
-    """What is known by letters: AWS and Google keys, JWTs, Bearer and Basic, two messages of databases."""
+    """What is known by letters: AWS and Google keys, JWTs, Bearer and Basic, SQL's accounts, messages of databases."""
     cdef uint8_t c = t.s[at]
     cdef Py_ssize_t end
     if c == c"J":
@@ -128,6 +128,8 @@ cdef bint lettered(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
         while end + 1 < t.n and t.s[end] == c"." and is_class(t.s[end + 1], C_TOKEN):
             end = run_of(t, end + 1, C_TOKEN)
         return end - at >= 6 and find_from(t, at - 2, end, f)
+    if c == c"D" and stands_before(t, at, b" PASSWOR", 8):
+        return account_value(t, at + 1, f)
     if at + 1 >= t.n or not at_word(t, at):
         return False
     if c == c"b" and t.s[at + 1] != c"e" and t.s[at + 1] != c"a":
@@ -146,8 +148,8 @@ cdef bint lettered(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
             end = at + 7
         elif stands(t, at + 1, b"asic ", 5):
             end = at + 6
-        else:
-            return False
+        else:       # in capitals, since prose has the words too
+            return stands_before(t, at, b"IDENTIFIED ", 11) and stands(t, at, b"BY", 2) and account_value(t, at + 2, f)
         at = end
         end = run_of(t, at, C_CREDENTIAL)
         if end - at < 6:
@@ -162,6 +164,14 @@ cdef bint lettered(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
     elif stands(t, at, b"Failing row contains (", 22):
         return find_from(t, at + 22, row_end(t, at + 22), f)
     return False
+
+
+cdef bint account_value(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
+    """What SQL gives to an account behind `WITH PASSWORD` or `IDENTIFIED BY`, in quotes."""
+    return (
+        at + 1 < t.n and t.s[at] == c" " and (is_class(t.s[at + 1], C_QUOTE) or t.s[at + 1] == c"\\")
+        and secret_value(t, at, ASSIGNED, f)
+    )
 
 
 cdef Py_ssize_t duplicate_end(const Text* t, Py_ssize_t at) noexcept nogil:

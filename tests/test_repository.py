@@ -41,6 +41,7 @@ TESTED_BY = {
     "ext/scrub_tokens.pyx": "test_scrub_text",
     "ext/scrub_pairs.pyx": "test_scrub_text",
     "ext/scrub_schema.pyx": "test_scrub_text",
+    "ext/scrub_markup.pyx": "test_scrub_text",
     "ext/scrub_addresses.pyx": "test_scrub_also",
     "ext/scrub_numbers.pyx": "test_scrub_also",
     "ext/scrub_search.pyx": "test_scrub_also",

@@ -53,6 +53,7 @@ def test_every_character_the_search_stops_at_is_met_by_the_fast_one() -> None:
         "AKIAQ7HUNTER2XXXX234",
         "Bearer q7hunter2X",
         "x ghp_q7hunter2X",
+        "<password>q7hunter2X</password>",
     ):
         for shift in range(40):
             assert 1 == scrub_text(" " * shift + text)[1]

@@ -188,7 +188,8 @@ def test_any_text_is_survived_and_its_cleaned_form_is_of_pieces_of_it(text: str)
      "cookie:", 'input "x": "', "Key (", "'a', ", "Failing row contains (", "ghp_", "\\", "password: [", "A", "b",
      "pwd=[\\\"A b c.", "pwd=/", "pwd=a(a ", "pwd: [a(", "pwd=a(pwd: (1)", "pwd=,abc", "pwd=&a='", "://:a",
      "password : ", " :", "  =", '"password" :  ', "('token', '", '("otp",\'', "{'name': 'token', ",
-     "']:", "'x'\n\nFailed validating ['token']:\n", "'x'\n\nFailed validating ['user']:\n", "On instance['token']:"],
+     "']:", "'x'\n\nFailed validating ['token']:\n", "'x'\n\nFailed validating ['user']:\n", "On instance['token']:",
+     "<token>", '<token x="">', '">', "<token><![CDATA[", "PASSWORD '", "BY '", "IDENTIFIED BY \""],
     ids=repr,
 )  # fmt: skip
 def test_the_work_grows_with_the_text_and_no_faster(unit: str) -> None:
