@@ -52,6 +52,7 @@ cdef Words INNER
 cdef Words HARMLESS_ENDINGS
 cdef Words HARMLESS_VALUES
 cdef Words STATES
+cdef Words REMARKS
 cdef Words SCHEMES
 cdef Words LONG_SCHEMES
 cdef bint[1024] KEY_ENDS        # by their last two letters: nearly every other name is told by them
@@ -94,6 +95,7 @@ load_words(&INNER, scrub.INNER)
 load_words(&HARMLESS_ENDINGS, scrub.HARMLESS_ENDINGS)
 load_words(&HARMLESS_VALUES, scrub.HARMLESS_VALUES)
 load_words(&STATES, scrub.STATES)
+load_words(&REMARKS, scrub.REMARKS)
 load_words(&SCHEMES, scrub.SCHEMES)
 load_words(&LONG_SCHEMES, scrub.LONG_SCHEMES)
 for c_code in range(KEYS.count):

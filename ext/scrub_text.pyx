@@ -155,6 +155,8 @@ cdef bint named(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
         says = KEY_SECRET   # X-Auth-Token: a header's name is no word of a sentence
     if says == KEY_WEAK and stands_before(t, start, b"xpected ", 8):
         return False        # a parser's: "unexpected token: 'x1'"
+    if stands_before(t, start, b":", 1) and before_within(t, start, b":secretsmanager:", 16):
+        return False        # a resource of AWS: the name of a secret
     if end < at:
         if is_choice(t, start):
             return False

@@ -84,7 +84,11 @@ cdef bint dashed(const Text* t, Py_ssize_t at, Find* f) noexcept nogil:
         if is_class(t.s[end], C_QUOTE):
             end += 1
             end += end < t.n and t.s[end] == c","
-        return end < t.n and t.s[end] == c" " and secret_value(t, end, ASSIGNED, f)
+        start = end + 1
+        return (
+            end < t.n and t.s[end] == c" " and not is_one_of(t.s, start, run_of(t, start, C_KEY), &REMARKS)
+            and secret_value(t, start, ASSIGNED, f)
+        )
     if stands(t, at, b"-u", 2) or stands(t, at, b"--user", 6):
         while end < t.n and (is_class(t.s[end], C_QUOTE) or t.s[end] == c"," or t.s[end] == c" "):
             end += 1

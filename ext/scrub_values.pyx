@@ -134,6 +134,8 @@ cdef bint harmless(const Text* t, Py_ssize_t start, Py_ssize_t end) noexcept nog
         return t.s[end - 1] == first + 2 and run_plain(t, start + 1) >= end - 1
     if first == c":" and like_a_name(t, start + 1, end):
         return run_plain(t, start + 1) >= end
+    if names_failure(t, start, end):
+        return True
     constant = dotted = False
     for i in range(start, end):
         if t.s[i] == c".":
@@ -148,6 +150,14 @@ cdef bint harmless(const Text* t, Py_ssize_t start, Py_ssize_t end) noexcept nog
                 return False
         return True
     return dotted and key_says(t.s, start, end, False) != KEY_PLAIN    # u.password, self.token
+
+
+cdef bint names_failure(const Text* t, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+    """Whether this is the class of an error: `failed to refresh token: ServiceUnavailableException`."""
+    return (
+        stands_before(t, end, b"Error", 5) or stands_before(t, end, b"Exception", 9)
+        or stands_before(t, end, b"Warning", 7) or stands_before(t, end, b"Timeout", 7)
+    ) and like_a_name(t, start, end)
 
 
 cdef inline Py_ssize_t run_same(const Text* t, Py_ssize_t at) noexcept nogil:
@@ -215,9 +225,10 @@ cdef Py_ssize_t quoted_end(const Text* t, Py_ssize_t at, Py_ssize_t depth) noexc
 
 
 cdef bint sentence(const Text* t, Py_ssize_t at) noexcept nogil:
-    """Whether the first quoted text after a bracket is a sentence: `['This field is required.']`."""
+    """Whether the first quoted text after a bracket is a sentence: `['This field is required.']`, `['Unknown key']`."""
     cdef Text near = t[0]
     cdef Py_ssize_t end = min(t.n, at + LONGEST_SENTENCE)
+    cdef Py_ssize_t word
     cdef int blanks = 0
     near.n = end
     while at < end and not is_class(t.s[at], C_QUOTE):
@@ -226,6 +237,9 @@ cdef bint sentence(const Text* t, Py_ssize_t at) noexcept nogil:
         return False
     end = quoted_end(&near, at, 0)
     at += 1
+    word = run_of(&near, at, C_LETTER)
+    if word - at >= 5 and stands(&near, word, b" ", 1) and is_one_of(t.s, at, word, &STATES):
+        return True
     while at < end:
         blanks += t.s[at] == c" "
         at += 1

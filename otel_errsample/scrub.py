@@ -100,6 +100,12 @@ STATES: Final = (
 )  # fmt: skip
 """What a sentence says of a secret after a colon ("password: required")."""
 
+REMARKS: Final = (
+    "is", "was", "are", "has", "can", "cannot", "may", "must", "should", "needs", "requires", "required", "missing",
+    "invalid", "not", "nor", "and", "or", "option", "flag", "argument",
+)  # fmt: skip
+"""What a sentence says of an option ("--password is required")."""
+
 
 SCHEMES: Final = ("bearer", "basic", "token", "bot", "apikey", "negotiate", "ntlm", "splunk", "genie-key")
 """Schemes of an Authorization header before one word of credentials."""

@@ -61,7 +61,7 @@ def test_every_character_the_search_stops_at_is_met_by_the_fast_one() -> None:
 
 def test_the_tables_are_as_the_search_expects_them() -> None:
     endings = [key.ending for key in scrub.KEYS]
-    for words in (endings, scrub.INNER, scrub.HARMLESS_ENDINGS, scrub.HARMLESS_VALUES, scrub.STATES):
+    for words in (endings, scrub.INNER, scrub.HARMLESS_ENDINGS, scrub.HARMLESS_VALUES, scrub.STATES, scrub.REMARKS):
         assert len(set(words)) == len(words) <= 64
         assert all(word == word.lower() and 1 < len(word) <= 24 for word in words)
     assert all(prefix.text[-1] in "_-." and 2 < len(prefix.text) <= 16 for prefix in scrub.PREFIXES)
