@@ -17,7 +17,9 @@ WORDS = tuple(
         "eyJ", "ghp_", "-----BEGIN RSA PRIVATE KEY-----\n", "-----END", "%3D", "\\n", "\\u0022", '"', "'", "{", "}", "&", "?", "@", "=",
         "4111 1111 1111 1111", "a@b.example", "[redacted]", "xox", "Set-Cookie: ", "sig=", "Signature=", "  File \"a.py\", line 1, in f\n",
         "Traceback (most recent call last):\n", "ValueError: ", "  | ", "  + ", "10.0.0.7", "2001:db8::1", "::", "+49 30 1234567", "0171 ",
-        "555-123-4567", "phone: ", "version ", "\\\"", "b'",
+        "555-123-4567", "phone: ", "version ", "\\\"", "b'", "password   : ", "[('token', '", "{'name': 'API_KEY', 'value': ", "<password>",
+        "</a:Password>", "<![CDATA[", " WITH PASSWORD '", "IDENTIFIED BY ", "--token ", "\n\nFailed validating 'type' in schema['token']:\n",
+        "On instance['password']:\n    ",
     )
 )  # fmt: skip
 
