@@ -14,6 +14,7 @@ from cpython.unicode cimport PyUnicode_Check, PyUnicode_CheckExact, PyUnicode_Fr
 
 from otel_errsample import stacktext, taxonomy
 from otel_errsample.errors import ConfigError
+from otel_errsample.rules.classes import offered_names
 
 cdef extern from "Python.h":
     bint PyModule_Check(object value)
@@ -240,7 +241,9 @@ cdef class ClassTable:
         info.not_found = taxonomy.NOT_FOUND in names
         info.answer = not taxonomy.ANSWERS.isdisjoint(names)
         info.declared = None if cls is None else declared_by(cls)
-        info.rows = [row for row in self.stated if concerns(row, cls, names)] or None
+        if self.stated:
+            known = names + list(offered_names(names))
+            info.rows = [row for row in self.stated if concerns(row, cls, known)] or None
         self.apply_row(info, names)
         self.find_carriers(info, names, TYPE_MRO(cls) if cls is not None else ())
         return info

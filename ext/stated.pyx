@@ -9,7 +9,6 @@ from cpython.type cimport PyType_IsSubtype
 
 from otel_errsample import taxonomy
 from otel_errsample.errors import ConfigError
-from otel_errsample.rules.classes import offered_names
 
 cdef extern from "Python.h":
     ctypedef struct PyBaseExceptionObject:
@@ -75,14 +74,14 @@ cdef list compile_rows(object rows):
 
 
 cdef bint concerns(Stated row, object cls, list names):
-    """Whether a row is about a class; `names` are those of its order of resolution, its own first."""
+    """Whether a row is about a class; `names` are those of its order of resolution, its own first, then other ones."""
     cdef str own
     if row.exception is None:
         return True
     if row.glob:
         own = names[0]
         return glob_covers_text(row.exception, own)
-    if row.exception in names or row.exception in offered_names(names):
+    if row.exception in names:
         return True
     # Libraries offer classes under shorter names than those they were defined with.
     base = resolve_class(row.exception) if cls is not None else None

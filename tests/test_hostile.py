@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import os
 import signal
 import tracemalloc
@@ -17,6 +18,8 @@ from otel_errsample import ErrorSpanProcessor, _hot
 from otel_errsample.testing import CollectingTransport
 from tests.failing import caused, event, make_span, told_while
 from tests.failures import HAS_GROUPS
+
+GROUP: Any = getattr(builtins, "ExceptionGroup", None)  # came with 3.11
 
 
 class Meta(type):
@@ -200,7 +203,7 @@ def test_the_span_is_delivered_and_the_application_sees_its_own_exception(make: 
 @pytest.mark.skipif(not HAS_GROUPS, reason="groups came with 3.11")
 @pytest.mark.parametrize("make", [make for make, _, _ in HOSTILE.values()], ids=HOSTILE)
 def test_hostile_members_of_a_group_are_counted_as_any(make: Callable[[], BaseException]) -> None:
-    group = ExceptionGroup("g", [ValueError("x"), make()])  # type: ignore[name-defined,unused-ignore]  # noqa: F821
+    group = GROUP("g", [ValueError("x"), make()])
     seen, sent = delivered(group)
     assert group is seen
     assert "ExceptionGroup" in [item.value.string_value for item in sent.attributes]
@@ -210,7 +213,7 @@ def nested(depth: int, width: int) -> BaseException:
     """Groups of many members, of which each is the next group: more ways through them than can be gone."""
     group: BaseException = KeyError("x")
     for _ in range(depth):
-        group = ExceptionGroup("g", [group] * width)  # type: ignore[name-defined,unused-ignore]  # noqa: F821
+        group = GROUP("g", [group] * width)
     return group
 
 
@@ -219,7 +222,7 @@ def fanned(depth: int, width: int) -> BaseException:
     inner: BaseException = KeyError("x")
     for _ in range(depth):
         members = [caused(RuntimeError("task"), inner, explicit=True) for _ in range(width)]
-        inner = ExceptionGroup("g", members)  # type: ignore[name-defined,unused-ignore]  # noqa: F821
+        inner = GROUP("g", members)
     return inner
 
 

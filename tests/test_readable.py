@@ -196,7 +196,7 @@ class TestSpansOfOtherTypes:
 
     def test_what_has_no_context_either_has_no_copy(self) -> None:
         with pytest.raises(AttributeError):
-            enriched(ReadableSpan("s", status=None), None, None)  # type: ignore[arg-type]
+            enriched(ReadableSpan("s", status=None), None, None)  # type: ignore[arg-type]  # as the SDK never makes it
 
 
 class TestMended:

@@ -47,6 +47,7 @@ TESTED_BY = {
     "ext/scrub_search.pyx": "test_scrub_also",
     "ext/scrub_patterns.pyx": "test_patterns",
     "ext/scrub_clean.pyx": "test_scrub",  # spans as they leave
+    "ext/culprits.pyx": "test_fingerprint",  # which frame stands for an error shows in its fingerprint
     "ext/endpoint.pyx": "test_fingerprint_frameless",  # what stands for an error without a frame
     "ext/waiting.pyx": "test_undecided",  # what a span carries while it waits shows when it is let go
     "ext/sending.pyx": "test_undecided",
